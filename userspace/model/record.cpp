@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/record.h"
+
+#include <fmt/format.h>
+
+#include "netwatch/abi/record_check.hpp"
+
+namespace netwatch::model {
+namespace {
+
+template <std::size_t N>
+void terminate(char (&array)[N]) {
+    array[N - 1] = '\0';
+}
+
+template <typename R>
+void terminate_texts(R& record) {
+    if constexpr (requires { record.process.comm; }) terminate(record.process.comm);
+    if constexpr (std::is_same_v<R, netwatch_host>) {
+        terminate(record.boot_id);
+        terminate(record.release);
+        terminate(record.hostname);
+        terminate(record.agent_version);
+    }
+    if constexpr (std::is_same_v<R, netwatch_hook>) {
+        terminate(record.signal);
+        terminate(record.hook);
+        terminate(record.lost);
+        terminate(record.reason);
+    }
+    if constexpr (std::is_same_v<R, netwatch_drop_reason>) terminate(record.name);
+    if constexpr (std::is_same_v<R, netwatch_cgroup>) terminate(record.path);
+}
+
+template <typename R>
+core::Result<Record> decode_as(std::span<const std::byte> bytes, std::string_view name) {
+    if (bytes.size() != sizeof(R)) {
+        return core::fail(fmt::format("a {} record of {} bytes, expected {}", name, bytes.size(), sizeof(R)));
+    }
+    R record;
+    std::memcpy(&record, bytes.data(), sizeof(R));
+    terminate_texts(record);
+    return Record(record);
+}
+
+}  // namespace
+
+std::size_t claimed_size(std::span<const std::byte> bytes) {
+    if (bytes.size() < sizeof(netwatch_header)) return 0;
+    netwatch_header header{};
+    std::memcpy(&header, bytes.data(), sizeof(header));
+    return header.size >= sizeof(header) && header.size <= bytes.size() ? header.size : 0;
+}
+
+core::Result<Record> decode(std::span<const std::byte> bytes) {
+    const std::size_t size = claimed_size(bytes);
+    if (size == 0) return core::fail(fmt::format("a truncated record: {} bytes", bytes.size()));
+    netwatch_header header{};
+    std::memcpy(&header, bytes.data(), sizeof(header));
+    switch (header.kind) {
+#define NETWATCH_KIND(number, upper, lower, maker, text) \
+    case NETWATCH_RECORD_##upper: return decode_as<netwatch_##lower>(bytes.first(size), #lower);
+        NETWATCH_RECORD_KINDS(NETWATCH_KIND)
+#undef NETWATCH_KIND
+        default: return core::fail(fmt::format("a record of unknown kind {}", header.kind));
+    }
+}
+
+const netwatch_header& header_of(const Record& record) {
+    static constexpr netwatch_header none{};
+    return std::visit(overloaded{[](std::monostate) -> const netwatch_header& { return none; },
+                                 [](const auto& r) -> const netwatch_header& { return r.header; }},
+                      record);
+}
+
+std::string_view kind_name(std::uint32_t kind) {
+    switch (kind) {
+#define NETWATCH_KIND(number, upper, lower, maker, text) \
+    case number: return #lower;
+        NETWATCH_RECORD_KINDS(NETWATCH_KIND)
+#undef NETWATCH_KIND
+        default: return {};
+    }
+}
+
+Endpoint local_endpoint(const netwatch_tuple& tuple) {
+    return {local_ip(tuple), tuple.local_port, static_cast<Protocol>(tuple.protocol)};
+}
+
+Endpoint remote_endpoint(const netwatch_tuple& tuple) {
+    return {remote_ip(tuple), tuple.remote_port, static_cast<Protocol>(tuple.protocol)};
+}
+
+}  // namespace netwatch::model
