@@ -4,7 +4,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace netwatch::core {
 
@@ -34,6 +36,9 @@ private:
 
 // RFC 3339 in UTC with milliseconds: 2026-11-22T19:42:25.118Z.
 [[nodiscard]] std::string to_rfc3339(UtcNs at);
+// The instant of an RFC 3339 text, with any fraction and offset; nothing where it is malformed or before 1970 or
+// after 2261.
+[[nodiscard]] std::optional<UtcNs> parse_rfc3339(std::string_view text);
 // The time of day in UTC, 19:42:25.
 [[nodiscard]] std::string to_time_of_day(UtcNs at);
 // For people: "0.3 s", "42 s", "3 min 10 s", "2 h 5 min".
