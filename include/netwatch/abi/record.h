@@ -205,7 +205,7 @@ struct netwatch_retransmit {
     __u64 start_ns; /* when SYN_SENT was entered, for a SYN; else 0 */
     struct netwatch_tuple tuple;
     struct netwatch_process process;
-    __s32 error; /* 0: it left this host; else the negative errno of its transmission; NETWATCH_ABSENT_U32: not told */
+    __s32 error; /* 0: it left this host; else the negative errno of its transmission (older kernels tell only 0) */
     __u8 why;    /* enum netwatch_retransmit_why; FAST is only sent when `error` is set, the counters tell the rest */
     __u8 state;
     __u8 retransmits;
@@ -260,7 +260,7 @@ struct netwatch_call_failed {
     __u64 sock; /* of a connect() that had entered SYN_SENT; else 0 */
     struct netwatch_tuple tuple; /* remote_* as asked for; zero for socket(); the listener's local_* for accept() if known */
     struct netwatch_process process;
-    __u64 duration_ns; /* time spent in the call */
+    __u64 duration_ns; /* time spent in the call; 0: not measured */
     __s32 error;       /* positive errno */
     __u8 call;         /* enum netwatch_call */
     __u8 reserved[3];
@@ -330,6 +330,7 @@ struct netwatch_account {
     __u64 emitted;
     __u64 dropped_full; /* the ring buffer was full */
     __u64 dropped_map;  /* a map had no room for what the record needs */
+    __u64 missed; /* program runs that the kernel skipped, having interrupted the same one; not part of `seen` */
 };
 
 struct netwatch_clock {
