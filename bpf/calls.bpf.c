@@ -73,7 +73,8 @@ static __always_inline void fill_local(struct netwatch_tuple *tuple, const struc
 }
 
 static __always_inline int tell(const struct failed_call *call) {
-    __u32 netns = call->sk ? BPF_CORE_READ(call->sk, __sk_common.skc_net.net, ns.inum) : current_netns();
+    const struct sock *sk = call->sk;
+    __u32 netns = sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) : current_netns();
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_CALL_FAILED, netns);
     struct netwatch_call_failed *record;
 
@@ -91,8 +92,8 @@ static __always_inline int tell(const struct failed_call *call) {
     record->error = call->error;
     record->call = call->call;
     fill_current_process(&record->process);
-    if (call->sk && is_inet(call->sk))
-        fill_local(&record->tuple, call->sk);
+    if (sk && is_inet(sk))
+        fill_local(&record->tuple, sk);
     if (call->asked.family) {
         copy_bytes(record->tuple.remote_ip, call->asked.ip);
         record->tuple.remote_port = call->asked.port;
