@@ -176,7 +176,6 @@ class Rig:
             sysctls = dict(_COMMON_SYSCTLS)
             if host in ("r1", "r2"):
                 sysctls |= _ROUTER_SYSCTLS
-            sysctls["net.ipv4.tcp_congestion_control"] = self.congestion_control
             self._sysctl(host, sysctls)
         _ip_batch(self._links())
         for host in HOSTS:
@@ -228,7 +227,9 @@ class Rig:
             commands.append(f"link set {bridge} gso_max_segs 1 up")
         commands += [f"link set {port} up" for port in ports]
         commands += [f"addr add {address} dev {device} nodad" for device, address in self._addresses_of(host)]
-        commands += [f"route add {prefix} via {gateway}" for prefix, gateway in self._routes_of(host)]
+        # A namespace may not choose a restricted congestion control as its default; a route may name any.
+        congestion = f"congctl {self.congestion_control}" if host not in ("r1", "r2") else ""
+        commands += [f"route add {prefix} via {gateway} {congestion}" for prefix, gateway in self._routes_of(host)]
         for port in ports:
             features = ["tso", "off", "gso", "off", "gro", "off"]
             self.run(host, ["ethtool", "-K", port, *features])

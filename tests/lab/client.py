@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""Client software of the lab: what applications do with sockets, one mode each, every outcome logged as a JSON line.
+
+A line is {"t": start in Unix seconds, "ms": duration, "to": "ip:port", "what": "connect"|"request", "result": "ok",
+"timeout", "closed" or an errno name}. Arrivals are drawn from the seed; the client runs until it is terminated, or
+until its mode has nothing left to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import json
+import random
+import socket
+import sys
+import time
+
+
+def target(text: str) -> tuple[str, int]:
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def label(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Log:
+    def __init__(self, host: str, port: int, what: str):
+        self.to, self.what = label(host, port), what
+        self.wall, self.start = time.time(), time.monotonic()
+
+    def done(self, result: str) -> None:
+        line = {
+            "t": round(self.wall, 4),
+            "ms": round(1000 * (time.monotonic() - self.start), 2),
+            "to": self.to,
+            "what": self.what,
+            "result": result,
+        }
+        print(json.dumps(line), flush=True)
+
+
+def result_of(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout" if error.errno is None else errno.errorcode[error.errno]
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    return "closed"
+
+
+FAILURES = (OSError, asyncio.IncompleteReadError, EOFError)
+
+
+async def open_stream(host: str, port: int, timeout: float):
+    """A TCP connection, or None; its outcome is logged."""
+    log = Log(host, port, "connect")
+    try:
+        async with asyncio.timeout(timeout):
+            streams = await asyncio.open_connection(host, port)
+    except FAILURES as error:
+        log.done(result_of(error))
+        return None
+    log.done("ok")
+    return streams
+
+
+async def read_response(reader) -> str:
+    """Reads one HTTP/1.1 response with Content-Length; the value of its Connection header."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+    left = int(headers.get("content-length", "0"))
+    while left > 0:
+        chunk = await reader.read(min(left, 1 << 16))
+        if not chunk:
+            raise EOFError
+        left -= len(chunk)
+    return headers.get("connection", "keep-alive")
+
+
+async def request(streams, host: str, port: int, path: str, timeout: float, body: bytes = b"", last: bool = False) -> bool:
+    """One request on an open connection. True when the connection can be used again."""
+    reader, writer = streams
+    log = Log(host, port, "request")
+    verb = "POST" if body else "GET"
+    connection = "close" if last else "keep-alive"
+    head = f"{verb} {path} HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\nContent-Length: {len(body)}\r\n\r\n"
+    try:
+        async with asyncio.timeout(timeout):
+            writer.write(head.encode() + body)
+            await writer.drain()
+            answer = await read_response(reader)
+    except FAILURES as error:
+        log.done(result_of(error))
+        return False
+    log.done("ok")
+    return answer != "close"
+
+
+async def close(streams) -> None:
+    writer = streams[1]
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except OSError:
+        pass
+
+
+class Client:
+    def __init__(self, options):
+        self.options = options
+        self.rng = random.Random(f"client {options.seed}")
+        self.body = bytes(self.rng.randrange(256) for _ in range(1024)) * (options.size // 1024) if options.size else b""
+
+    async def pause(self) -> None:
+        await asyncio.sleep(self.rng.expovariate(self.options.rate))
+
+    async def once(self, host: str, port: int) -> None:
+        """Connect, one request, close."""
+        streams = await open_stream(host, port, self.options.timeout)
+        if streams:
+            await request(streams, host, port, self.options.path, self.options.timeout, self.body, last=True)
+            await close(streams)
+
+    async def connects(self) -> None:
+        """New connections at a rate that does not wait for answers (an open loop)."""
+        running = set()
+        while True:
+            await self.pause()
+            task = asyncio.create_task(self.once(*self.rng.choice(self.options.targets)))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    async def sequential(self) -> None:
+        """One after the other, as a worker with one connection would."""
+        while True:
+            await self.once(*self.rng.choice(self.options.targets))
+            await self.pause()
+
+    async def keep_one(self, host: str, port: int) -> None:
+        """A kept connection with a request now and then; reconnects when it breaks."""
+        while True:
+            streams = await open_stream(host, port, self.options.timeout)
+            usable = streams is not None
+            while usable:
+                await self.pause()
+                usable = await request(streams, host, port, self.options.path, self.options.timeout, self.body)
+            if streams:
+                await close(streams)
+            await self.pause()
+
+    async def keep(self) -> None:
+        targets = self.options.targets
+        await asyncio.gather(*(self.keep_one(*targets[i % len(targets)]) for i in range(self.options.count)))
+
+    async def idle(self) -> None:
+        """Connections with one request at first and silence ever after."""
+        held = []
+        for i in range(self.options.count):
+            host, port = self.options.targets[i % len(self.options.targets)]
+            streams = await open_stream(host, port, self.options.timeout)
+            if streams:
+                await request(streams, host, port, self.options.path, self.options.timeout)
+                held.append(streams)
+        await asyncio.Event().wait()
+
+    async def burst(self) -> None:
+        """All connections at once, then the end."""
+        await asyncio.gather(
+            *(self.once(*self.options.targets[i % len(self.options.targets)]) for i in range(self.options.count))
+        )
+
+    async def scan(self) -> None:
+        """Each target once, in random order, at the rate."""
+        for host, port in self.rng.sample(self.options.targets, len(self.options.targets)):
+            streams = await open_stream(host, port, self.options.timeout)
+            if streams:
+                await close(streams)
+            await self.pause()
+
+    async def speculative(self) -> None:
+        """Connections opened ahead of need and closed unused."""
+        while True:
+            await self.pause()
+            streams = await open_stream(*self.rng.choice(self.options.targets), self.options.timeout)
+            if streams:
+                await asyncio.sleep(self.rng.uniform(0.01, 0.4))
+                await close(streams)
+
+    async def periodic(self) -> None:
+        """A health check: a connect at strict intervals."""
+        due = time.monotonic()
+        while True:
+            for host, port in self.options.targets:
+                await self.once(host, port)
+            due += 1 / self.options.rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def curl(self) -> None:
+        """The real curl, one process a request."""
+        while True:
+            await self.pause()
+            host, port = self.rng.choice(self.options.targets)
+            log = Log(host, port, "request")
+            process = await asyncio.create_subprocess_exec(
+                "curl", "-s", "-g", "-o", "/dev/null", "--max-time", str(self.options.timeout),
+                f"http://{label(host, port)}{self.options.path}",
+            )  # fmt: skip
+            status = await process.wait()
+            log.done({0: "ok", 7: "ECONNREFUSED", 28: "timeout"}.get(status, f"curl {status}"))
+
+
+def probe(options) -> None:
+    """One blocking connect(): errno and time as the application sees them, on one line."""
+    host, port = options.targets[0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(options.timeout)
+        log = Log(host, port, "connect")
+        try:
+            sock.connect((host, port))
+        except OSError as error:
+            log.done(result_of(error))
+        else:
+            log.done("ok")
+
+
+MODES = ("connects", "sequential", "keep", "idle", "burst", "scan", "speculative", "periodic", "curl", "probe")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("mode", choices=MODES)
+    parser.add_argument("targets", nargs="+", type=target)
+    parser.add_argument("--rate", type=float, default=5.0, help="per second; for kept connections, per connection")
+    parser.add_argument("--count", type=int, default=1)
+    parser.add_argument("--timeout", type=float, default=4.0)
+    parser.add_argument("--path", default="/")
+    parser.add_argument("--size", type=int, default=0, help="bytes of a request body")
+    parser.add_argument("--seed", default="0")
+    options = parser.parse_args()
+    if options.mode == "probe":
+        probe(options)
+    else:
+        asyncio.run(getattr(Client(options), options.mode)())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""The software that runs in the rig: real nginx and iperf3, the lab's own service, and its clients."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import namespaces
+from lab.rig import Rig
+
+HERE = Path(__file__).resolve().parent
+PYTHON = sys.executable
+
+_NGINX_CONFIG = """\
+daemon off;
+user root;
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    keepalive_timeout {keepalive_s}s;
+    keepalive_requests {keepalive_requests};
+    sendfile on;
+    server {{
+{listens}
+        location / {{ default_type text/plain; return 200 "a healthy answer\\n"; }}
+        location /blob {{ root {directory}; limit_rate {blob_rate}; }}
+    }}
+}}
+"""
+
+
+def endpoint(ip: str, port: int) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def wait_for(condition, deadline_s: float, what: str) -> None:
+    """Polls for something that gives no signal of its own."""
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {deadline_s} s")
+        time.sleep(0.01)
+
+
+class Nginx:
+    """One nginx in one server's namespace, on IPv4 and IPv6."""
+
+    def __init__(self, rig: Rig, host: str, ports: list[int], **settings):
+        self.rig, self.host, self.ports = rig, host, list(ports)
+        self.settings = {"keepalive_s": 75, "keepalive_requests": 1000, "blob_rate": "3m"} | settings
+        self.directory = rig.directory / f"nginx-{host}"
+        self.directory.mkdir()
+        (self.directory / "blob").write_bytes(rig.rng.randbytes(1 << 20))
+        self.process: subprocess.Popen | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._write_config()
+        self.process = self.rig.spawn(
+            self.host,
+            ["nginx", "-c", str(self.directory / "nginx.conf"), "-e", str(self.directory / "error.log")],
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(lambda: self._listening() == set(self.ports), 5, f"nginx on {self.host}")
+
+    def stop(self) -> None:
+        namespaces.stop(self.process)
+
+    def reload(self, ports: list[int]) -> None:
+        """Changes the ports as an administrator would: new configuration, then SIGHUP."""
+        self.ports = list(ports)
+        self._write_config()
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self._listening() == set(ports), 5, f"nginx on {self.host} after the reload")
+
+    def _write_config(self) -> None:
+        listens = "\n".join(
+            f"        listen {address}:{port};" for port in self.ports for address in ("0.0.0.0", "[::]")
+        )
+        text = _NGINX_CONFIG.format(directory=self.directory, listens=listens, **self.settings)
+        (self.directory / "nginx.conf").write_text(text)
+
+    def _listening(self) -> set[int]:
+        return listening_ports(self.process.pid)
+
+
+def listening_ports(pid: int) -> set[int]:
+    """TCP ports with a listener for IPv4 and for IPv6 in the namespace of a process."""
+    found = []
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+        except FileNotFoundError:
+            return set()
+        rows = [line.split() for line in lines]
+        found.append({int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[3] == "0A"})
+    return found[0] & found[1]
+
+
+class Service:
+    """The lab's own service on one server."""
+
+    def __init__(self, rig: Rig, host: str, ports: list[int]):
+        self.process = rig.spawn(
+            host,
+            [PYTHON, str(HERE / "service.py"), *map(str, ports)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self.process.stdout.readline().strip() != "listening":
+            raise RuntimeError(f"the service on {host} did not start")
+
+    def set_delay(self, delay_s: float) -> None:
+        self.process.stdin.write(json.dumps({"delay_s": delay_s}) + "\n")
+        self.process.stdin.flush()
+
+
+class Iperf3Server:
+    def __init__(self, rig: Rig, host: str, port: int):
+        self.process = rig.spawn(host, ["iperf3", "-s", "-p", str(port)], stdout=subprocess.DEVNULL)
+        wait_for(lambda: self._ready(port), 5, f"iperf3 on {host}")
+
+    def _ready(self, port: int) -> bool:
+        # iperf3 listens on one dual-stack socket.
+        lines = Path(f"/proc/{self.process.pid}/net/tcp6").read_text().splitlines()[1:]
+        return any(row.split()[1].endswith(f":{port:04X}") for row in lines)
+
+
+@dataclass
+class Client:
+    """One client process on the observed host, and the log of what its sockets saw."""
+
+    process: subprocess.Popen
+    log_path: Path
+    log_file: object = field(repr=False)
+
+    def outcomes(self) -> list[dict]:
+        lines = self.log_path.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def stop(self) -> None:
+        namespaces.stop(self.process)
+        self.log_file.close()
+
+    def wait(self, timeout_s: float) -> None:
+        self.process.wait(timeout_s)
+
+
+def start_client(rig: Rig, mode: str, targets: list[str], host: str = "cli", **options) -> Client:
+    path = rig.directory / f"client-{rig.rng.randrange(1 << 32):08x}-{mode}.log"
+    flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
+    log_file = path.open("w")
+    argv = [PYTHON, str(HERE / "client.py"), mode, *targets, "--seed", str(rig.rng.random()), *flags]
+    return Client(rig.spawn(host, argv, stdout=log_file, stderr=subprocess.DEVNULL), path, log_file)
+
+
+def probe(rig: Rig, to: str, timeout_s: float = 6.0) -> dict:
+    """One connect() on the client: {"result": errno name, "ok" or "timeout", "ms": how long it took}."""
+    out = rig.run("cli", [PYTHON, str(HERE / "client.py"), "probe", to, "--timeout", str(timeout_s)])
+    return json.loads(out)
