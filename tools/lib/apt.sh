@@ -33,9 +33,9 @@ apt_private() {
 	Dir::State::status "/dev/null";
 	Dir::Cache "$dir/cache";
 	Dir::Etc::sourcelist "$dir/private.sources";
-	Dir::Etc::sourceparts "-";
-	Dir::Etc::preferences "-";
-	Dir::Etc::preferencesparts "-";
+	Dir::Etc::sourceparts "/dev/null";
+	Dir::Etc::preferences "/dev/null";
+	Dir::Etc::preferencesparts "/dev/null";
 	APT::Sandbox::User "root";
 	APT::Architecture "$architecture";
 	APT::Architectures { "$architecture"; };
