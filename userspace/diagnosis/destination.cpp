@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/destination.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace netwatch::diagnosis {
+namespace {
+
+constexpr std::uint64_t retry_window_ns = core::ns_per_s;           // failures of one process within it are one
+constexpr std::uint64_t fallback_window_ns = 2 * core::ns_per_s;    // Happy Eyeballs: the other family within it
+constexpr float background_decay = 1.0F / 64;
+constexpr std::uint64_t min_rto_ns = 200 * core::ns_per_ms;
+constexpr auto untold = static_cast<__s32>(NETWATCH_ABSENT_U32);
+constexpr std::size_t starts_kept = 8;
+constexpr std::size_t processes_kept = 8;
+
+bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
+    const core::BootNs success = is_v4 ? process.last_success_v6 : process.last_success_v4;
+    return success != 0 && success + fallback_window_ns >= at;
+}
+
+}  // namespace
+
+Detail::Who* Destination::who(const Process& process, core::BootNs at) {
+    if (!detail) return nullptr;
+    auto& list = detail->who;
+    auto found = std::ranges::find(list, process.key, &Detail::Who::key);
+    if (found == list.end()) {
+        if (list.size() >= processes_kept) list.erase(std::ranges::min_element(list, {}, &Detail::Who::last));
+        found = list.insert(list.end(), Detail::Who{.key = process.key});
+    }
+    found->last = at;
+    return &*found;
+}
+
+Second& Destination::second_at(core::BootNs at) {
+    auto& seconds = detail->seconds;
+    const core::BootNs start = at - at % core::ns_per_s;
+    if (seconds.empty() || seconds.back().at < start) {
+        seconds.push_back({.at = start});
+        if (seconds.size() > Detail::seconds_kept) seconds.pop_front();
+    }
+    // Late records belong to a second that is already there; the newest takes what is older than all.
+    for (auto second = seconds.rbegin(); second != seconds.rend(); ++second) {
+        if (second->at <= start) return *second;
+    }
+    return seconds.back();
+}
+
+void Destination::add(const Outcome& outcome, Process* process) {
+    last_active = std::max(last_active, outcome.at_ns);
+    ++attempts;
+    if (detail) ++second_at(outcome.at_ns).attempts;
+    if (process != nullptr) {
+        if (auto* known = who(*process, outcome.at_ns)) ++known->attempts;
+    }
+    switch (outcome.cls) {
+        case OutcomeClass::established: add_success(outcome, process); return;
+        case OutcomeClass::abandoned:
+        case OutcomeClass::other: ++abandoned; return;
+        default: break;
+    }
+    ++failed;
+    if (detail) ++second_at(outcome.at_ns).failed;
+    // A silent attempt that began before the latest success is contradicted by it.
+    const bool stale = outcome.cls == OutcomeClass::silent && outcome.start_ns <= last_success_start;
+    if (stale) return;
+    add_failure(outcome.cls, outcome.start_ns, outcome.at_ns, outcome.is_v4, process);
+    ++run->attempts;
+    if (outcome.syn_retransmits > 0 && run->pending > 0) --run->pending;
+    if (outcome.offender) run->offender = outcome.offender;
+    if (is_explicit(outcome.cls)) run->max_delay_ns = std::max(run->max_delay_ns, outcome.delay_ns);
+}
+
+void Destination::add_success(const Outcome& outcome, Process* process) {
+    ++established;
+    last_success_at = std::max(last_success_at, outcome.at_ns);
+    last_success_start = std::max(last_success_start, outcome.start_ns);
+    if (successes_in_row++ == 0) row_since = outcome.at_ns;
+    const float failures = run ? static_cast<float>(std::min(run->observations, 4U)) : 0.0F;
+    background_failure_share += background_decay * (failures / (failures + 1) - background_failure_share);
+    run.reset();
+    if (process != nullptr) {
+        (outcome.is_v4 ? process->last_success_v4 : process->last_success_v6) = outcome.at_ns;
+    }
+    if (!detail) return;
+    Second& second = second_at(outcome.at_ns);
+    ++second.established;
+    detail->netfilter_drops = 0;
+    if (!outcome.rtt_us) return;
+    const auto rtt = static_cast<float>(*outcome.rtt_us);
+    if (second.rtt_us == 0 || rtt < second.rtt_us) second.rtt_us = rtt;
+    detail->rtt_us.add(rtt);
+}
+
+FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process) {
+    last_active = std::max(last_active, at_ns);
+    last_failure_at = std::max(last_failure_at, at_ns);
+    successes_in_row = 0;
+    if (!run) {
+        run = std::make_unique<FailureRun>();
+        run->first_start_ns = start_ns;
+        run->first_at_ns = at_ns;
+        run->is_v4 = is_v4;
+        if (process != nullptr) run->process = process->key;
+    }
+    run->first_start_ns = std::min(run->first_start_ns, start_ns);
+    run->last_at_ns = std::max(run->last_at_ns, at_ns);
+    if (process == nullptr) {
+        run->masked = run->only_scanners = false;
+        return *run;
+    }
+    run->masked = run->masked && other_family_works(*process, is_v4, at_ns);
+    run->only_scanners = run->only_scanners && process->scans(at_ns);
+    run->single_process = run->single_process && process->key == run->process;
+    return *run;
+}
+
+void Destination::add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4,
+                              Process* process) {
+    if (process != nullptr && !ever_worked()) {
+        process->note_unanswered(std::hash<model::Endpoint>{}(key.endpoint), at_ns);
+    }
+    run_from(start_ns, at_ns, is_v4, process);
+    ++run->by_class[static_cast<std::size_t>(cls)];
+    run->starts.push_back(start_ns);
+    if (run->starts.size() > starts_kept) run->starts.erase(run->starts.begin());
+
+    bool counted = cls != OutcomeClass::silent;  // unanswered SYNs are counted one by one instead
+    if (auto* known = process == nullptr ? nullptr : who(*process, at_ns)) {
+        ++known->failed;
+        const bool retry = known->last_observation >= run->first_at_ns &&
+                           known->last_observation + retry_window_ns > at_ns;
+        counted = counted && !retry;
+        if (counted) known->last_observation = at_ns;
+    }
+    if (counted) ++run->observations;
+}
+
+void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process* process) {
+    const core::BootNs at = record.header.at_ns;
+    // One that began before the agent: its SYNs go out about a second apart.
+    const core::BootNs start = record.start_ns != 0 ? record.start_ns : at - std::min(at, core::ns_per_s);
+    if (start <= last_success_start) return;  // a later attempt got through
+    const bool is_v4 = record.tuple.family == 4;
+    FailureRun& failing = run_from(start, at, is_v4, process);
+    if (record.retransmits <= 1 || failing.pending == 0) ++failing.pending;
+    if (record.error == 0 || record.error == untold) {
+        ++failing.silent_syns;
+    } else if (record.error == -EPERM) {
+        add_failure(OutcomeClass::local_filter, start, at, is_v4, process);
+    } else if (record.error == -EBUSY || record.error == -EHOSTUNREACH) {
+        add_failure(OutcomeClass::neighbor_failed, start, at, is_v4, process);
+    }
+}
+
+void Destination::add_stall(const netwatch_retransmit& record, Process* process) {
+    const core::BootNs at = record.header.at_ns;
+    const bool is_v4 = record.tuple.family == 4;
+    if (record.error == -EPERM) {
+        add_failure(OutcomeClass::local_filter, at, at, is_v4, process);
+    } else if (record.error == -EBUSY) {
+        add_failure(OutcomeClass::neighbor_failed, at, at, is_v4, process);
+    } else if (record.retransmits >= 2) {
+        // The first of two RTOs went out at least a minimal RTO ago.
+        run_from(at - std::min(at, min_rto_ns), at, is_v4, process);
+        ++run->stalled_rtos;
+    }
+}
+
+void Destination::add_progress(core::BootNs at) {
+    last_progress_at = std::max(last_progress_at, at);
+    last_active = std::max(last_active, at);
+    if (!run || at <= run->last_at_ns) return;
+    run->stalled_rtos = 0;
+    const bool only_stalls = run->pending == 0 && run->silent_syns == 0 && run->observations == 0;
+    if (only_stalls) run.reset();
+}
+
+OutcomeClass Destination::dominant() const {
+    if (!run) return OutcomeClass::established;
+    auto best = OutcomeClass::silent;
+    std::uint32_t most = 0;
+    for (std::size_t i = static_cast<std::size_t>(OutcomeClass::refused); i < outcome_class_count; ++i) {
+        const auto cls = static_cast<OutcomeClass>(i);
+        if (cls == OutcomeClass::silent || run->by_class[i] <= most) continue;
+        most = run->by_class[i];
+        best = cls;
+    }
+    return best;
+}
+
+}  // namespace netwatch::diagnosis

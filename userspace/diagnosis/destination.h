@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of one destination: totals, the run of failures since it last worked, and, for those that matter,
+// the detail behind a judgement. Plain state; destinations.h bounds how many there are. One thread.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/time.h"
+#include "diagnosis/histogram.h"
+#include "diagnosis/outcome.h"
+#include "diagnosis/process_table.h"
+#include "model/address.h"
+#include "model/taxonomy.h"
+
+namespace netwatch::diagnosis {
+
+// A client's destination is the remote end; a server's is its own listener. `netns` is 0 except for addresses that
+// mean something else in every namespace (loopback, link-local).
+struct DestinationKey {
+    model::Endpoint endpoint;
+    model::Perspective perspective = model::Perspective::client;
+    std::uint32_t netns = 0;
+    auto operator<=>(const DestinationKey&) const = default;
+};
+
+// The failures since the last success. A success, at whatever port state, starts it anew.
+struct FailureRun {
+    core::BootNs first_start_ns = 0; // of the first attempt affected
+    core::BootNs first_at_ns = 0;    // when that was known
+    core::BootNs last_at_ns = 0;
+    std::uint32_t attempts = 0;
+    std::uint32_t observations = 0;  // answered in words, with the retries of one loop counted once
+    std::uint32_t silent_syns = 0;   // SYN retransmissions that nothing answered
+    std::uint32_t pending = 0;       // attempts whose SYN was sent again and that are not over
+    std::uint32_t stalled_rtos = 0;  // second and later unanswered RTOs of established connections
+    std::array<std::uint32_t, outcome_class_count> by_class{};
+    std::uint64_t max_delay_ns = 0;  // longest wait for an answer in words
+    std::optional<model::IpAddress> offender;
+    bool is_v4 = true;
+    bool masked = true;      // every failing process reached something over the other address family at once
+    bool only_scanners = true;
+    bool single_process = true;
+    ProcessKey process;      // of the first failure
+    std::vector<core::BootNs> starts; // of the latest attempts, for the test of strict periodicity
+};
+
+// One second of a destination's life.
+struct Second {
+    core::BootNs at = 0; // start of the second
+    std::uint32_t attempts = 0;
+    std::uint32_t failed = 0;
+    std::uint32_t established = 0;
+    float rtt_us = 0;    // smallest; 0: none
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint32_t segments = 0;
+    std::uint32_t lost = 0;
+    std::uint32_t segments_in = 0;
+    std::uint32_t lost_in = 0;
+};
+
+// How long answers take: from the last byte of a request acknowledged to the last byte of the answer.
+struct Answers {
+    Histogram baseline_us;
+    struct Late {
+        core::BootNs at = 0;
+        double us = 0;
+        bool arrived = false; // false: still waited for
+        std::uint64_t sock = 0;
+    };
+    std::deque<Late> late;       // of the last 30 s
+    core::BootNs last_prompt = 0; // when an answer last came in its usual time
+    std::uint32_t prompt_since_late = 0;
+};
+
+// What a full destination has and a compact one has not.
+struct Detail {
+    static constexpr std::size_t seconds_kept = 120;
+    std::deque<Second> seconds;
+    Histogram rtt_us;
+    Answers answers;
+    struct Who {
+        ProcessKey key;
+        std::uint32_t attempts = 0;
+        std::uint32_t failed = 0;
+        core::BootNs last = 0;
+        core::BootNs last_observation = 0; // the failure of this process that was last counted
+    };
+    std::vector<Who> who; // at most 8, the latest
+    std::uint64_t netfilter_drops = 0; // packets to it dropped by this host's netfilter, since the run began
+};
+
+struct Destination {
+    DestinationKey key;
+    std::uint32_t netns = 0; // of the latest record
+    core::BootNs first_seen = 0;
+    core::BootNs last_active = 0;
+    core::BootNs last_success_at = 0;
+    core::BootNs last_success_start = 0; // of the success with the latest first SYN
+    core::BootNs last_failure_at = 0;
+    core::BootNs last_progress_at = 0;   // an established connection moved data both ways or had data acknowledged
+    std::uint64_t attempts = 0;
+    std::uint64_t established = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t abandoned = 0;
+    std::uint32_t flows = 0;
+    std::uint32_t successes_in_row = 0;
+    core::BootNs row_since = 0;          // start of the present row of successes
+    float background_failure_share = 0;  // of attempts outside of incidents, decayed over about 64
+    std::unique_ptr<FailureRun> run;     // only while failing
+    std::unique_ptr<Detail> detail;
+    std::optional<model::Endpoint> real;  // where NAT sends it
+    std::optional<model::Endpoint> asked; // what the application asked for, where it differs
+
+    [[nodiscard]] bool ever_worked() const { return established > 0 || last_progress_at != 0; }
+    // Takes in the end of an attempt. `process` may be null.
+    void add(const Outcome& outcome, Process* process);
+    // A SYN of an attempt that is not over left this host again (error 0) or could not (a negative errno).
+    void add_syn_retransmit(const netwatch_retransmit& record, Process* process);
+    // An established connection's data was sent again for the second time or more, or could not be.
+    void add_stall(const netwatch_retransmit& record, Process* process);
+    // An established connection moved on.
+    void add_progress(core::BootNs at);
+    [[nodiscard]] Second& second_at(core::BootNs at);
+    // The class that the present run is judged by: any answer outranks silence.
+    [[nodiscard]] OutcomeClass dominant() const;
+
+private:
+    void add_success(const Outcome& outcome, Process* process);
+    void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4, Process* process);
+    FailureRun& run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process);
+    Detail::Who* who(const Process& process, core::BootNs at);
+};
+
+}  // namespace netwatch::diagnosis

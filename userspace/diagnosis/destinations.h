@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// All destinations, with the addresses and prefixes they lie in. Bounded: when full, those that never worked and were
+// not heard of for longest go first, so that a port scan or a SYN flood does not push out what the host really uses.
+// One thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "diagnosis/destination.h"
+#include "diagnosis/path_quality.h"
+
+namespace netwatch::diagnosis {
+
+struct AddressKey {
+    model::IpAddress ip;
+    std::uint32_t netns = 0; // as in DestinationKey
+    auto operator<=>(const AddressKey&) const = default;
+};
+
+// One remote address: what its ports say together.
+struct Address {
+    struct Answer {
+        std::uint16_t port = 0;
+        core::BootNs at = 0;
+    };
+    std::array<Answer, 4> answers{}; // latest of four different ports: connections made, RSTs, data acknowledged
+    std::set<std::uint16_t> ports;   // destinations at this address, at most 64 remembered
+    core::BootNs inbound_drop_at = 0; // this host's netfilter last dropped a packet from it
+    std::uint64_t inbound_drops = 0;
+    std::unique_ptr<PathQuality> quality;
+    DestinationKey listener; // the own listener that this client last talked to; meaningful for passive connections
+
+    void note_answer(std::uint16_t port, core::BootNs at);
+    // Latest answer of any port but this one; 0: none.
+    [[nodiscard]] Answer other_answer(std::uint16_t port) const;
+    [[nodiscard]] core::BootNs last_answer_at() const;
+};
+
+struct DestinationHash {
+    std::size_t operator()(const DestinationKey& key) const noexcept;
+};
+struct AddressHash {
+    std::size_t operator()(const AddressKey& key) const noexcept;
+};
+
+class Destinations {
+public:
+    Destinations(std::size_t capacity, std::size_t full_capacity)
+        : capacity_(capacity), full_capacity_(full_capacity) {}
+
+    // Null when there is no room; counted.
+    Destination* obtain(const DestinationKey& key, core::BootNs now);
+    [[nodiscard]] Destination* find(const DestinationKey& key);
+    [[nodiscard]] const Destination* find(const DestinationKey& key) const;
+    [[nodiscard]] Address& address_of(const DestinationKey& key);
+    [[nodiscard]] const Address* find_address(const AddressKey& key) const;
+
+    // Something at this address answered.
+    void note_answer(const DestinationKey& key, core::BootNs at);
+    // The neighbours in its block that answered at or after `since`, the address itself left out.
+    [[nodiscard]] std::vector<model::IpAddress> answering_siblings(const AddressKey& key, core::BootNs since) const;
+
+    // Once a second: evicts what is beyond the limits; `keep` says which are needed by an incident.
+    template <typename Keep>
+    void housekeep(core::BootNs now, Keep&& keep);
+
+    [[nodiscard]] const auto& all() const { return destinations_; }
+    [[nodiscard]] auto& addresses() { return addresses_; }
+    [[nodiscard]] const auto& addresses() const { return addresses_; }
+    [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
+
+private:
+    struct Sibling {
+        AddressKey address;
+        core::BootNs at = 0;
+    };
+    using Siblings = std::array<Sibling, 8>;
+    static constexpr std::size_t blocks_kept = 16'384;
+
+    void evict(std::vector<const Destination*> victims);
+    void demote(core::BootNs idle_since);
+
+    std::size_t capacity_;
+    std::size_t full_capacity_;
+    std::size_t full_ = 0;
+    std::uint64_t evicted_ = 0;
+    std::unordered_map<DestinationKey, Destination, DestinationHash> destinations_;
+    std::unordered_map<AddressKey, Address, AddressHash> addresses_;
+    std::unordered_map<model::Prefix, Siblings> siblings_;
+};
+
+template <typename Keep>
+void Destinations::housekeep(core::BootNs now, Keep&& keep) {
+    if (full_ * 10 > full_capacity_ * 9) demote(now - std::min<core::BootNs>(now, 60 * core::ns_per_s));
+    if (destinations_.size() * 10 <= capacity_ * 9) return;
+    // Worth: worked before outranks never worked; then the latest use.
+    std::vector<const Destination*> order;
+    order.reserve(destinations_.size());
+    for (const auto& [key, destination] : destinations_) {
+        if (destination.flows == 0 && !keep(key)) order.push_back(&destination);
+    }
+    const std::size_t surplus = std::min(destinations_.size() - capacity_ * 8 / 10, order.size());
+    std::ranges::sort(order, {}, [](const Destination* d) {
+        return std::tuple(d->ever_worked(), d->last_active, d->key);
+    });
+    order.resize(surplus);
+    evict(std::move(order));
+}
+
+}  // namespace netwatch::diagnosis

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a judge says of the evidence at one instant. The incident book turns findings into incidents with a life.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "diagnosis/destination.h"
+#include "model/incident.h"
+
+namespace netwatch::diagnosis {
+
+// Failures of one family exclude each other for one destination; findings of different families do not merge.
+enum class Family : std::uint8_t { reachability, loss, service, resources };
+
+struct Finding {
+    Family family = Family::reachability;
+    std::string group;   // same group, same fault; also when type or members change
+    bool confirmed = false; // false: one observation short
+    std::vector<model::Candidate> candidates; // most probable first
+    model::Severity severity = model::Severity::warning;
+    model::Scope scope;
+    model::Perspective perspective = model::Perspective::client;
+    std::vector<DestinationKey> members; // most affected first
+    std::optional<model::DestinationRef> destination;
+    core::BootNs first_affected = 0;
+    std::optional<model::IpAddress> offender;
+    std::int64_t flows = 0;
+    std::vector<ProcessKey> processes; // where no destination names them
+    std::vector<model::EvidenceItem> evidence;
+    std::vector<model::RuledOut> ruled_out;
+
+    [[nodiscard]] model::FailureType type() const { return candidates.front().type; }
+    [[nodiscard]] const std::optional<std::string>& cause() const { return candidates.front().cause; }
+};
+
+}  // namespace netwatch::diagnosis

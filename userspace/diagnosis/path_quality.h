@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loss on the path to one address, both ways, from the counters of its connections.
+//
+// Forward: retransmissions less DSACKs (Allman, Eddy, Ostermann 2003; RFC 3708), counted only once the connection has
+// moved on, so that a dead path is not called a lossy one. Towards us: segments that arrived behind a hole, and
+// retransmissions that the peer called needless (its acknowledgement was lost).
+// Each is tested by a Bernoulli CUSUM (Page 1954; Wald's likelihood ratios), reset at zero.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "core/time.h"
+#include "netwatch/abi/record.h"
+
+namespace netwatch::diagnosis {
+
+// What one connection did between two looks at it.
+struct FlowDelta {
+    core::BootNs at = 0;
+    std::uint64_t sock = 0;
+    std::uint32_t segments = 0;      // original data segments sent
+    std::uint32_t segments_in = 0;
+    std::int32_t lost = 0;           // forward; negative takes back what a late DSACK disproves
+    std::uint32_t needless = 0;      // retransmissions that the peer had received already, without reordering
+    std::uint32_t out_of_order = 0;  // arrivals behind a hole
+    bool hole_open = false;          // at the later look
+    bool queue_full = false;         // round trip far above its minimum: the loss is congestion of a queue
+    bool passive = false;
+};
+
+// Sequential test of a share: is it `bad` rather than `good`? log_likelihood() >= alarm says so.
+class ShareTest {
+public:
+    ShareTest(double good, double bad);
+    void add(double hits, double trials);
+    void reset() { value_ = 0; }
+    [[nodiscard]] bool alarms() const { return value_ >= alarm; }
+    [[nodiscard]] bool nearly() const { return value_ >= alarm * 0.75; }
+
+private:
+    // One false alarm in about e^18 observations: a month at 25 a second.
+    static constexpr double alarm = 18;
+    double hit_;
+    double miss_;
+    double value_ = 0;
+};
+
+class PathQuality {
+public:
+    PathQuality();
+    void add(const FlowDelta& delta);
+
+    struct Window {
+        std::uint64_t segments = 0;
+        std::uint64_t segments_in = 0;
+        std::int64_t lost = 0;
+        std::uint64_t needless = 0;
+        std::uint64_t out_of_order = 0;
+        std::uint32_t lossy_flow_seconds = 0;     // looks at a connection that found forward loss
+        std::uint32_t lossy_in_flow_seconds = 0;
+        std::uint32_t open_holes = 0;
+        std::uint32_t queue_full_flow_seconds = 0;
+        [[nodiscard]] std::optional<double> loss_share() const;
+        [[nodiscard]] std::optional<double> loss_in_share() const; // a lower bound
+    };
+    [[nodiscard]] Window window(core::BootNs now, std::uint64_t span_ns) const;
+
+    [[nodiscard]] bool forward_alarms(core::BootNs now) const;
+    [[nodiscard]] bool reverse_alarms(core::BootNs now) const;
+    // Clean for long enough that the share last seen would have shown itself.
+    [[nodiscard]] bool healed(core::BootNs now) const;
+    void forget_alarm();
+
+    [[nodiscard]] core::BootNs first_loss_at() const { return first_loss_at_; }
+    [[nodiscard]] core::BootNs last_active() const { return seconds_.empty() ? 0 : seconds_.back().at; }
+    [[nodiscard]] bool mostly_passive() const { return passive_looks_ * 2 > looks_; }
+
+private:
+    struct Second {
+        core::BootNs at = 0;
+        Window sum;
+    };
+    static constexpr std::size_t seconds_kept = 60;
+    ShareTest forward_;
+    ShareTest needless_;
+    ShareTest arrivals_;
+    std::deque<Second> seconds_;
+    core::BootNs first_loss_at_ = 0; // of the present suspicion
+    core::BootNs last_loss_at_ = 0;
+    double worst_share_ = 0;         // while alarming
+    std::uint64_t segments_since_loss_ = 0;
+    std::uint64_t looks_ = 0;
+    std::uint64_t passive_looks_ = 0;
+};
+
+}  // namespace netwatch::diagnosis

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/quality.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::ScopeKind;
+using model::Severity;
+
+constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
+constexpr double late_floor_us = 1e6;      // under a second nobody is called
+constexpr double late_factor = 8;          // of the usual 99th percentile
+constexpr std::uint32_t known_answers = 10; // that make a baseline
+constexpr std::size_t enough_late = 3;
+constexpr double clean_share = 0.003;      // loss on the path that could not make answers late
+constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
+
+std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
+
+void note(Finding& finding, const Scene& scene, std::string signal, double value, std::string text) {
+    finding.evidence.push_back({std::move(signal), value, std::move(text), scene.anchor.utc(scene.now)});
+}
+
+double threshold_us(const Answers& answers) {
+    if (answers.baseline_us.count() < known_answers) return late_floor_us;
+    return std::max(late_floor_us, late_factor * answers.baseline_us.quantile(0.99).value_or(0));
+}
+
+std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey& key, const Address& address) {
+    std::vector<DestinationKey> keys;
+    for (const std::uint16_t port : address.ports) {
+        const DestinationKey candidate{{key.ip, port, model::Protocol::tcp}, model::Perspective::client, key.netns};
+        if (scene.destinations.find(candidate) != nullptr) keys.push_back(candidate);
+    }
+    return keys;
+}
+
+Finding lossy(const Scene& scene, const AddressKey& key, const Address& address, bool forward, bool reverse) {
+    const PathQuality& quality = *address.quality;
+    const auto window = quality.window(scene.now, judged_span_ns);
+    Finding finding;
+    finding.family = Family::loss;
+    finding.group = fmt::format("loss {} {}", key.ip.to_string(), key.netns);
+    finding.confirmed = true;
+    finding.candidates = {{FailureType::packet_loss, forward && reverse ? "both" : forward ? "forward" : "reverse",
+                           forward ? 0.95 : 0.9, std::nullopt}};
+    finding.scope = {ScopeKind::destination, std::nullopt, {key.ip.to_string()}};
+    finding.first_affected = quality.first_loss_at();
+    finding.members = destinations_at(scene, key, address);
+    if (quality.mostly_passive()) {
+        finding.perspective = model::Perspective::server;
+        finding.destination = model::DestinationRef{.endpoint = address.listener.endpoint};
+        finding.members.insert(finding.members.begin(), address.listener);
+    } else {
+        finding.destination = model::DestinationRef{.endpoint = {key.ip, 0, model::Protocol::tcp}};
+    }
+    finding.flows = std::max(window.lossy_flow_seconds, window.lossy_in_flow_seconds);
+    if (forward) {
+        note(finding, scene, "segments_lost", static_cast<double>(window.lost),
+             fmt::format("{} of {} segments lost on the way to it ({}), needless retransmissions taken off", window.lost,
+                         window.segments + static_cast<std::uint64_t>(window.lost),
+                         percent(window.loss_share().value_or(0))));
+    }
+    if (reverse && window.out_of_order > 0) {
+        note(finding, scene, "out_of_order_arrivals", static_cast<double>(window.out_of_order),
+             fmt::format("{} of {} arriving segments came behind a hole: at least {} lost on the way here",
+                         window.out_of_order, window.segments_in, percent(window.loss_in_share().value_or(0))));
+    }
+    if (reverse && window.needless > 0) {
+        note(finding, scene, "needless_retransmissions", static_cast<double>(window.needless),
+             fmt::format("{} retransmissions were needless: their acknowledgements were lost on the way here",
+                         window.needless));
+    }
+    finding.ruled_out.push_back({FailureType::host_unreachable, "connections are made and move data"});
+    finding.ruled_out.push_back({FailureType::latency_spike, "round trips are not inflated: the loss is not a full queue"});
+    finding.ruled_out.push_back({FailureType::slow_service, "segments are lost before the service sees or after it sent them"});
+    return finding;
+}
+
+Finding late(const Scene& scene, const Destination& destination) {
+    const Answers& answers = destination.detail->answers;
+    Finding finding;
+    finding.family = Family::service;
+    finding.group = "late " + destination.key.endpoint.to_string() + " " + std::to_string(destination.key.netns);
+    finding.confirmed = true;
+    finding.scope = {ScopeKind::destination, std::nullopt, {destination.key.endpoint.to_string()}};
+    finding.members = {destination.key};
+    finding.destination = model::DestinationRef{.endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
+    const bool known = answers.baseline_us.count() >= known_answers;
+    finding.severity = known ? Severity::warning : Severity::info;
+    finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
+    const auto& first = answers.late.front();
+    finding.first_affected = first.at - std::min(first.at, static_cast<core::BootNs>(first.us * 1000));
+    double worst = 0;
+    std::size_t arrived = 0;
+    for (const auto& one : answers.late) {
+        worst = std::max(worst, one.us);
+        arrived += one.arrived ? 1 : 0;
+    }
+    finding.flows = static_cast<std::int64_t>(answers.late.size());
+    note(finding, scene, "answers_late", static_cast<double>(arrived),
+         fmt::format("{} answers came late, up to {:.1f} s after their request was acknowledged", arrived, worst / 1e6));
+    if (const auto usual = answers.baseline_us.quantile(0.5); usual && known) {
+        note(finding, scene, "usual_answer_time", *usual, fmt::format("usual answer time: {:.1f} ms", *usual / 1000));
+    }
+    if (const auto rtt = destination.detail->rtt_us.quantile(0.5)) {
+        note(finding, scene, "round_trip_flat", *rtt,
+             fmt::format("its host acknowledges in {:.1f} ms", *rtt / 1000));
+    }
+    finding.ruled_out.push_back({FailureType::packet_loss, "no segment lost and no hole in what arrived"});
+    finding.ruled_out.push_back({FailureType::latency_spike, "the host acknowledges at once"});
+    return finding;
+}
+
+bool path_clean(const Address* address, core::BootNs now) {
+    if (address == nullptr || !address->quality) return true;
+    const auto window = address->quality->window(now, judged_span_ns);
+    return window.loss_share().value_or(0) < clean_share && window.loss_in_share().value_or(0) < clean_share &&
+           window.open_holes == 0;
+}
+
+}  // namespace
+
+bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock) {
+    const double threshold = threshold_us(answers);
+    const bool is_late = look.time_us >= threshold;
+    if (!is_late) {
+        if (!look.arrived) return false;  // still in time
+        answers.baseline_us.add(look.time_us);
+        answers.last_prompt = at;
+        ++answers.prompt_since_late;
+        return false;
+    }
+    // One request is one observation, however often it is looked at.
+    const auto known = std::ranges::find_if(answers.late, [&](const Answers::Late& late) {
+        return late.sock == sock && !late.arrived;
+    });
+    if (known != answers.late.end()) {
+        known->us = std::max(known->us, look.time_us);
+        known->arrived = look.arrived;
+    } else {
+        answers.late.push_back({at, look.time_us, look.arrived, sock});
+    }
+    while (answers.late.size() > 64 || (!answers.late.empty() && answers.late.front().at + judged_span_ns < at)) {
+        answers.late.pop_front();
+    }
+    // A service that nobody has seen prompt sets its own measure.
+    if (look.arrived && answers.baseline_us.count() < known_answers) answers.baseline_us.add(look.time_us);
+    answers.prompt_since_late = 0;
+    return true;
+}
+
+bool answers_healed(const Answers& answers, core::BootNs now) {
+    const core::BootNs last_late = answers.late.empty() ? 0 : answers.late.back().at;
+    return answers.prompt_since_late >= enough_late && last_late + quiet_ns <= now;
+}
+
+std::vector<Finding> judge_loss(const Scene& scene, const std::set<AddressKey>& suspects) {
+    std::vector<Finding> findings;
+    for (const AddressKey& key : suspects) {
+        const Address* address = scene.destinations.find_address(key);
+        if (address == nullptr || !address->quality) continue;
+        const bool forward = address->quality->forward_alarms(scene.now);
+        const bool reverse = address->quality->reverse_alarms(scene.now);
+        if (forward || reverse) findings.push_back(lossy(scene, key, *address, forward, reverse));
+    }
+    return findings;
+}
+
+std::vector<Finding> judge_service(const Scene& scene, const std::set<DestinationKey>& suspects) {
+    std::vector<Finding> findings;
+    for (const DestinationKey& key : suspects) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr || !destination->detail) continue;
+        const Answers& answers = destination->detail->answers;
+        const auto arrived = static_cast<std::size_t>(std::ranges::count_if(answers.late, &Answers::Late::arrived));
+        const bool enough = arrived >= enough_late && answers.prompt_since_late < arrived;
+        const bool old = answers.late.empty() || answers.late.back().at + judged_span_ns < scene.now;
+        const Address* address = scene.destinations.find_address({key.endpoint.ip, key.netns});
+        if (enough && !old && path_clean(address, scene.now)) findings.push_back(late(scene, *destination));
+    }
+    return findings;
+}
+
+}  // namespace netwatch::diagnosis

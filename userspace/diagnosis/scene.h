@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that a judge may look at. References are valid while the engine judges.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "core/time.h"
+#include "diagnosis/destinations.h"
+#include "diagnosis/process_table.h"
+
+namespace netwatch::diagnosis {
+
+struct FailedNeighbor {
+    core::BootNs at = 0;
+    std::uint32_t ifindex = 0;
+};
+// By namespace and address.
+using FailedNeighbors = std::map<std::pair<std::uint32_t, model::IpAddress>, FailedNeighbor>;
+
+struct Scene {
+    const Destinations& destinations;
+    const ProcessTable& processes;
+    const FailedNeighbors& failed_neighbors;
+    core::ClockAnchor anchor;
+    core::BootNs now = 0;
+    core::BootNs watching_since = 0;
+
+    // Short enough that the absence of an earlier success says nothing.
+    [[nodiscard]] bool watched_briefly() const { return now < watching_since + 600 * core::ns_per_s; }
+    [[nodiscard]] std::string ago(core::BootNs at) const { return core::to_duration(now - std::min(at, now)) + " ago"; }
+};
+
+}  // namespace netwatch::diagnosis

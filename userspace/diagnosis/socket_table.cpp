@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/socket_table.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace netwatch::diagnosis {
+namespace {
+
+constexpr std::uint64_t small_answer_bytes = 65'536;  // a larger one takes its time for its size
+constexpr std::uint32_t queue_floor_us = 5'000;       // on a LAN any ratio of round trips explodes
+
+double to_us(std::uint32_t jiffies, std::uint32_t hz) { return static_cast<double>(jiffies) * 1e6 / hz; }
+
+template <typename T>
+T since(T now, std::type_identity_t<T> before) {
+    return now > before ? static_cast<T>(now - before) : T{0};
+}
+
+// A request was sent and acknowledged: is its answer here?
+std::optional<AnswerLook> look_at_answer(const Socket& socket, const netwatch_tcp_counters& now, std::uint32_t hz,
+                                         bool final) {
+    if (socket.passive || now.bytes_sent == 0) return std::nullopt;
+    const bool received_later = now.since_received_jiffies < now.since_sent_jiffies && now.bytes_received > 0;
+    if (received_later) {
+        // Only an answer that came since the last look is news, and only a small one is timed by its end.
+        const std::uint64_t size = now.bytes_received - (socket.looked_at ? socket.bytes_received : 0);
+        if (size == 0 || size > small_answer_bytes) return std::nullopt;
+        return AnswerLook{to_us(now.since_sent_jiffies - now.since_received_jiffies, hz), true};
+    }
+    const bool acknowledged = now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
+    constexpr std::uint8_t tcp_established = 1;
+    if (final || now.state != tcp_established || !acknowledged) return std::nullopt;
+    return AnswerLook{to_us(now.since_sent_jiffies, hz), false};
+}
+
+}  // namespace
+
+Socket* SocketTable::obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now) {
+    auto found = sockets_.find(sock);
+    if (found == sockets_.end()) {
+        if (sockets_.size() >= capacity_) {
+            ++refused_;
+            return nullptr;
+        }
+        found = sockets_.emplace(sock, Socket{}).first;
+        found->second.destination = destination;
+    }
+    found->second.last_seen = now;
+    return &found->second;
+}
+
+Socket* SocketTable::find(std::uint64_t sock) {
+    const auto found = sockets_.find(sock);
+    return found == sockets_.end() ? nullptr : &found->second;
+}
+
+FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters, core::BootNs now,
+                   std::uint32_t hz, bool final) {
+    FlowChange change;
+    FlowDelta& path = change.path;
+    path.at = now;
+    path.sock = sock;
+    path.passive = socket.passive;
+    path.hole_open = counters.hole_bytes != 0;
+    change.answer = look_at_answer(socket, counters, hz, final);
+    if (counters.srtt_us != 0 && counters.srtt_us != NETWATCH_ABSENT_U32) change.srtt_us = counters.srtt_us;
+    path.queue_full = change.srtt_us && counters.min_rtt_us != NETWATCH_ABSENT_U32 &&
+                      *change.srtt_us > 2 * counters.min_rtt_us + queue_floor_us;
+
+    const std::uint32_t not_lost = socket.syn_retransmits + socket.local_retransmits + counters.dsack_dups;
+    const auto lost = static_cast<std::int32_t>(since(counters.total_retrans, not_lost));
+    const std::uint32_t original = since(counters.data_segs_out, since(counters.total_retrans, socket.syn_retransmits));
+    // The first counters of a connection older than the agent cover a time that nobody watched: a start, no news.
+    const bool comparable = socket.looked_at || socket.young;
+    change.progress = comparable && (counters.bytes_acked > socket.bytes_acked ||
+                                     counters.bytes_received > socket.bytes_received);
+
+    if (comparable) {
+        change.bytes_sent = since(counters.bytes_sent, socket.bytes_sent);
+        change.bytes_received = since(counters.bytes_received, socket.bytes_received);
+        path.segments = since(original, socket.original_segments);
+        path.segments_in = since(counters.data_segs_in, socket.segments_in);
+        path.out_of_order = since(counters.rcv_ooopack, socket.out_of_order);
+        const bool reordered = counters.reord_seen != socket.reord_seen;
+        path.needless = reordered ? 0 : since(counters.dsack_dups, socket.dsack_dups);
+    }
+    // A smaller segment size in the same breath: path MTU discovery at work, not loss. A shut window: probes.
+    const bool mtu_step = socket.looked_at && counters.mss_bytes < socket.mss_bytes;
+    const bool window_shut = counters.snd_wnd == 0;
+    const bool moved_on = counters.delivered != socket.delivered || lost < socket.lost;
+    const bool counts = comparable && moved_on && !mtu_step && !window_shut;
+    if (counts) path.lost = lost - socket.lost;
+    // A dead path's retransmissions wait for the connection to move on.
+    if (counts || !comparable || mtu_step || window_shut) socket.lost = lost;
+
+    socket.bytes_acked = counters.bytes_acked;
+    socket.bytes_sent = counters.bytes_sent;
+    socket.bytes_received = counters.bytes_received;
+    socket.original_segments = original;
+    socket.segments_in = counters.data_segs_in;
+    socket.dsack_dups = counters.dsack_dups;
+    socket.reord_seen = counters.reord_seen;
+    socket.out_of_order = counters.rcv_ooopack;
+    socket.delivered = counters.delivered;
+    socket.mss_bytes = counters.mss_bytes;
+    socket.waiting = change.answer && !change.answer->arrived;
+    socket.looked_at = true;
+    if (change.progress) socket.first_stall_at = 0;
+    return change;
+}
+
+}  // namespace netwatch::diagnosis

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live connections: what the last look at each said, and what happened between two looks. Bounded; a connection
+// beyond the limit is not followed, and counted. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+
+#include "diagnosis/destination.h"
+#include "diagnosis/path_quality.h"
+#include "netwatch/abi/record.h"
+
+namespace netwatch::diagnosis {
+
+// How an answer on a connection stands, as one look tells.
+struct AnswerLook {
+    double time_us = 0;   // since the request was sent (waiting), or from request to answer (arrived)
+    bool arrived = false;
+};
+
+struct Socket {
+    DestinationKey destination;
+    ProcessKey process;
+    core::BootNs last_seen = 0;
+    core::BootNs first_stall_at = 0;    // first unanswered RTO of the present row
+    std::uint64_t bytes_acked = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint32_t syn_retransmits = 0;  // part of total_retrans, but no lost data
+    std::uint32_t local_retransmits = 0; // refused by this host: not lost on the path
+    std::uint32_t original_segments = 0;
+    std::uint32_t segments_in = 0;
+    std::int32_t lost = 0;
+    std::uint32_t dsack_dups = 0;
+    std::uint32_t reord_seen = 0;
+    std::uint32_t out_of_order = 0;
+    std::uint32_t delivered = 0;
+    std::uint32_t mss_bytes = 0;
+    bool looked_at = false;
+    bool young = false;                 // began while the agent watched: its counters start from zero
+    bool passive = false;
+    bool waiting = false;               // at the last look, for an answer
+};
+
+struct FlowChange {
+    FlowDelta path;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    bool progress = false; // data was acknowledged or arrived
+    std::optional<AnswerLook> answer;
+    std::optional<std::uint32_t> srtt_us;
+};
+
+class SocketTable {
+public:
+    explicit SocketTable(std::size_t capacity) : capacity_(capacity) {}
+
+    // The connection of that cookie, made if there is room; null otherwise.
+    Socket* obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now);
+    [[nodiscard]] Socket* find(std::uint64_t sock);
+    void erase(std::uint64_t sock) { sockets_.erase(sock); }
+    // Forgets those that no look has seen since `before`; calls gone(socket) for each.
+    template <typename F>
+    void sweep(core::BootNs before, F&& gone) {
+        std::erase_if(sockets_, [&](const auto& entry) {
+            const bool old = entry.second.last_seen < before;
+            if (old) gone(entry.second);
+            return old;
+        });
+    }
+    [[nodiscard]] std::size_t size() const { return sockets_.size(); }
+    [[nodiscard]] std::uint64_t refused() const { return refused_; }
+
+private:
+    std::size_t capacity_;
+    std::uint64_t refused_ = 0;
+    std::unordered_map<std::uint64_t, Socket> sockets_;
+};
+
+// What happened on the connection since it was last looked at. `final` for its CLOSE record. `hz` of the kernel.
+[[nodiscard]] FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,
+                                 core::BootNs now, std::uint32_t hz, bool final);
+
+}  // namespace netwatch::diagnosis
