@@ -1,0 +1,218 @@
+"""Judges one run against the injector's label: pure, over what the agent has said and when."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from lab.agent import Update
+from lab.faults import Label
+from support import contract
+
+CLEAR_WITHIN_S = 15.0
+
+
+@dataclass
+class Run:
+    """What happened, in Unix seconds, and everything the agent said."""
+
+    label: Label | None  # None: healthy
+    netns: int
+    ready_at: float
+    onset_at: float
+    healed_at: float
+    first_affected_at: float | None
+    deadline_s: float
+    late: bool
+    updates: list[Update]
+    final: list[dict]
+    view: dict
+
+
+@dataclass
+class Result:
+    name: str = ""
+    seed: int = 0
+    ok: bool = False
+    truth: str = ""
+    verdict: str = "-"
+    confidence: float | None = None
+    detect_s: float | None = None
+    clear_s: float | None = None
+    false_incidents: int = 0
+    bar_s: float | None = None
+    reasons: list[str] = field(default_factory=list)
+    injector: dict = field(default_factory=dict)  # the injector's own counts
+    took_s: float = 0.0
+
+    def as_json(self) -> dict:
+        return asdict(self)
+
+
+def is_alarm(incident: dict) -> bool:
+    return incident["severity"] != "info" and incident["state"] in ("open", "stale", "resolved")
+
+
+def is_root(incident: dict) -> bool:
+    return is_alarm(incident) and not incident["symptom"] and incident["resolution"] != "superseded"
+
+
+def names(label: Label, incident: dict) -> bool:
+    """Is the type right? Where one end cannot know, a set with the truth in it and an allowed type first is."""
+    if incident["type"] == label.type:
+        return True
+    members = contract.candidate_set(incident)
+    return (
+        incident["type"] in label.set_allowed
+        and len(members) > 1
+        and any(candidate["type"] == label.type for candidate in members)
+    )
+
+
+def describes(label: Label, incident: dict) -> list[str]:
+    """What of the label the incident gets wrong, beyond the type."""
+    wrong = []
+    exact = incident["type"] == label.type
+    if exact and label.causes and incident["cause"] not in label.causes:
+        wrong.append(f"cause {incident['cause']}, not {' or '.join(label.causes)}")
+    scope = incident["scope"]
+    if scope["kind"] not in label.scope_kinds:
+        wrong.append(f"scope {scope['kind']}, not {' or '.join(label.scope_kinds)}")
+    if label.scope_values and scope.get("value") not in label.scope_values:
+        wrong.append(f"scope value {scope.get('value')}, not {' or '.join(label.scope_values)}")
+    if missing := set(label.members) - set(scope["members"]):
+        wrong.append(f"scope members lack {', '.join(sorted(missing))}")
+    wrong += _destination_faults(label, incident["destination"])
+    if incident["perspective"] != label.perspective:
+        wrong.append(f"perspective {incident['perspective']}, not {label.perspective}")
+    wrong += _offender_faults(label, incident["root_cause"].get("offender"))
+    return wrong
+
+
+def _destination_faults(label: Label, destination: dict | None) -> list[str]:
+    if label.scope_kinds == ("prefix",):
+        # The most affected one, or none.
+        if destination is None or destination["ip"] in {ip for ip, _ in label.destinations}:
+            return []
+        return [f"destination {destination['ip']} is not in the prefix"]
+    (ip, port), *_ = label.destinations
+    if destination is None:
+        return ["no destination"]
+    found = []
+    if destination["ip"] != ip:
+        found.append(f"destination {destination['ip']}, not {ip}")
+    seen_port = destination.get("port") or None
+    if seen_port != port and label.type != "packet_loss":
+        found.append(f"port {seen_port}, not {port}")
+    return found
+
+
+def _offender_faults(label: Label, offender: str | None) -> list[str]:
+    if label.offender is None or offender == label.offender:
+        return []
+    if offender is None and ":" in label.offender:
+        return []  # ICMPv6 names its sender only where the kernel offers a hook for it
+    return [f"offender {offender}, not {label.offender}"]
+
+
+def detected_by(label: Label, updates: list[Update], after: float) -> Update | None:
+    """The first update since `after` that names the fault for good measure: open, a root, the right type."""
+    for update in updates:
+        if update.at >= after and update.incident["state"] == "open" and is_root(update.incident):
+            if names(label, update.incident):
+                return update
+    return None
+
+
+def verdict_text(incident: dict) -> str:
+    text = f"{incident['type']}/{incident['cause']}"
+    rest = contract.candidate_set(incident)[1:]
+    return text + "".join(f" | {candidate['type']}" for candidate in rest)
+
+
+def truth_text(label: Label | None) -> str:
+    return f"{label.type}/{'|'.join(label.causes)}" if label else "healthy"
+
+
+def judge(run: Run) -> Result:
+    result = Result(truth=truth_text(run.label))
+    reasons = result.reasons
+    reasons += contract.list_violations(run.final)
+    reasons += _update_violations(run.updates)
+    reasons += _foreign_records(run)
+    before = {u.incident["id"] for u in run.updates if is_alarm(u.incident) and u.at < run.onset_at}
+    if before and not run.late:
+        result.false_incidents += len(before)
+        reasons.append(f"{len(before)} above info in the healthy lead-in")
+    reasons += sorted({
+        f"unknown: {u.incident['summary']}" for u in run.updates if u.incident["type"] == "unknown" and is_alarm(u.incident)
+    })
+    if run.label is None:
+        _judge_healthy(run, result)
+    else:
+        _judge_fault(run, result, before)
+    result.ok = not reasons
+    return result
+
+
+def _judge_healthy(run: Run, result: Result) -> None:
+    alarms = {u.incident["id"]: u.incident for u in run.updates if is_alarm(u.incident)}
+    result.false_incidents = len(alarms)
+    for incident in alarms.values():
+        result.verdict = verdict_text(incident)
+        result.reasons.append(f"{incident['severity']} in a healthy run: {verdict_text(incident)}: {incident['summary']}")
+
+
+def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
+    reasons = result.reasons
+    roots = [i for i in run.final if is_root(i) and i["id"] not in before]
+    right = [i for i in roots if names(run.label, i)]
+    chosen = (right or roots or [None])[0]
+    result.false_incidents += len(roots) - min(1, len(right))
+    if chosen is None:
+        reasons.append("no incident")
+        return
+    result.verdict, result.confidence = verdict_text(chosen), chosen["confidence"]
+    if not right:
+        reasons.append(f"type {chosen['type']}, not {run.label.type}: {chosen['summary']}")
+    if len(roots) != 1:
+        others = "; ".join(f"{verdict_text(i)} {i['scope']['members']}" for i in roots if i is not chosen)
+        reasons.append(f"{len(roots)} root incidents for one fault: also {others}")
+    reasons += describes(run.label, chosen)
+    _judge_times(run, result, chosen)
+
+
+def _judge_times(run: Run, result: Result, chosen: dict) -> None:
+    begin = run.ready_at if run.late else run.first_affected_at or run.onset_at
+    named = detected_by(run.label, run.updates, 0.0 if run.late else run.onset_at)
+    if named is None:
+        result.reasons.append("never named while it lasted")
+    else:
+        result.detect_s = round(named.at - begin, 3)
+        if result.detect_s > run.deadline_s:
+            result.reasons.append(f"named after {result.detect_s} s, allowed {run.deadline_s}")
+    if chosen["state"] != "resolved":
+        result.reasons.append(f"still {chosen['state']} {CLEAR_WITHIN_S:.0f} s after the heal")
+        return
+    resolved = [u.at for u in run.updates if u.incident["id"] == chosen["id"] and u.incident["state"] == "resolved"]
+    if not resolved:
+        result.reasons.append("resolved without an update that said so")
+        return
+    result.clear_s = round(resolved[-1] - run.healed_at, 3)
+    if result.clear_s < 0:
+        result.reasons.append(f"resolved {-result.clear_s} s before the heal")
+    if result.clear_s > CLEAR_WITHIN_S:
+        result.reasons.append(f"resolved after {result.clear_s} s, allowed {CLEAR_WITHIN_S:.0f}")
+
+
+def _update_violations(updates: list[Update]) -> list[str]:
+    """Every state that an incident went through obeys the contract, too; each complaint is told once."""
+    found = {f"update of {u.incident.get('id')}: {text}" for u in updates for text in contract.violations(u.incident)}
+    return sorted(found)
+
+
+def _foreign_records(run: Run) -> list[str]:
+    """Whatever the agent shows must come from the observed namespace."""
+    seen = {f"incident {i['id']}": i["source"].get("netns") for i in run.final}
+    for row in run.view["destinations"]:
+        seen[f"destination {row['ref']['ip']}:{row['ref'].get('port')}"] = row["netns"]
+    return [f"{what} is of namespace {netns}" for what, netns in seen.items() if netns not in (run.netns, None)]

@@ -1,0 +1,140 @@
+"""Runs one scenario: rig, software, agent, a healthy lead-in, the fault, the verdict, the heal, the verdict's end."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import judge, recording
+from lab.agent import Agent
+from lab.rig import Rig
+from lab.scenarios import Lab, Scenario
+
+# How the outcome of an attempt that the fault did not touch reads in a client's log.
+HEALTHY_RESULTS = ("ok",)
+
+
+@dataclass(frozen=True)
+class Options:
+    binary: Path
+    seed: int
+    keep: bool = False
+    late_s: float | None = None  # overrides a late scenario's own
+
+
+def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
+    """Never raises for a wrong verdict or a dead agent: the result says so."""
+    begun = time.monotonic()
+    with Rig(options.seed, options.keep) as rig:
+        lab = Lab(rig, options.seed, scenario.family)
+        agent = Agent(options.binary, rig.directory, rig.netns_path("cli"))
+        try:
+            result = _run(scenario, options, lab, agent)
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
+            result = judge.Result(reasons=[f"{type(error).__name__}: {error}"])
+        finally:
+            agent.stop()
+        if options.keep:
+            result.reasons.append(f"kept: {rig.directory}") if not result.ok else None
+            _keep(rig, agent, result)
+    result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
+    result.took_s = round(time.monotonic() - begun, 1)
+    return result
+
+
+def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.Result:
+    rng = random.Random(f"runner {options.seed}")
+    scenario.prepare(lab)
+    late_s = (options.late_s or scenario.late_s) if scenario.late_s else 0.0
+    if not late_s:
+        agent.start()
+    time.sleep(rng.uniform(2.3, 3.1) if late_s else rng.uniform(6.3, 8.9))  # the healthy lead-in
+    onset_at = time.time()
+    fault = scenario.happen(lab)
+    if late_s:
+        time.sleep(late_s)
+        agent.start()
+    if fault:
+        healed_at = _follow_fault(scenario, lab, agent, fault, onset_at, rng)
+    else:
+        agent.wait_until(lambda updates: any(judge.is_alarm(u.incident) for u in updates), scenario.watch_s)
+        healed_at = time.time()
+    view = agent.view()
+    lab.stop_clients()
+    final = _settled(agent)
+    run = judge.Run(
+        label=fault and fault.label,
+        netns=lab.rig.netns_inode("cli"),
+        ready_at=agent.ready_at,
+        onset_at=onset_at,
+        healed_at=healed_at,
+        first_affected_at=_first_affected(lab, onset_at),
+        deadline_s=scenario.deadline_s,
+        late=bool(late_s),
+        updates=list(agent.updates),
+        final=final,
+        view=view,
+    )
+    was_alive = agent.alive()
+    status = agent.stop()
+    result = judge.judge(run)
+    if not was_alive:
+        result.reasons.append("the agent died")
+    elif status != 0:
+        result.reasons.append(f"the agent ended with {status}")
+    result.reasons += recording.violations(agent, final, run.netns)
+    result.injector = getattr(fault, "counts", {})
+    result.ok = not result.reasons
+    return result
+
+
+def _follow_fault(scenario, lab, agent, fault, onset_at, rng) -> float:
+    """Waits for the right verdict, looks whether it lasts, heals, waits for the end; returns when it was healed."""
+    after = 0.0 if scenario.late_s else onset_at
+    agent.wait_until(lambda updates: judge.detected_by(fault.label, updates, after), scenario.deadline_s + 1)
+    agent.wait_until(lambda _: False, rng.uniform(3.1, 4.7))
+    fault.counts = fault.truth()
+    fault.heal()
+    healed_at = time.time()
+    agent.wait_until(lambda updates: _all_resolved(updates), judge.CLEAR_WITHIN_S + 1)
+    return healed_at
+
+
+def _all_resolved(updates) -> bool:
+    """Has every alarm ended?"""
+    latest = {update.incident["id"]: update.incident for update in updates}
+    alarms = [incident for incident in latest.values() if judge.is_alarm(incident)]
+    return all(incident["state"] == "resolved" for incident in alarms)
+
+
+def _settled(agent: Agent) -> list[dict]:
+    """The incidents once the traffic has ended and nothing moves any more."""
+    before, deadline = agent.incidents(), time.monotonic() + 6
+    while time.monotonic() < deadline:
+        time.sleep(1.3)  # longer than one walk over the sockets
+        now = agent.incidents()
+        if now == before:
+            break
+        before = now
+    return before
+
+
+def _first_affected(lab: Lab, onset_at: float) -> float | None:
+    """When the first attempt began that the fault has spoiled, as the clients saw it."""
+    times = [
+        outcome["t"]
+        for client in lab.clients
+        for outcome in client.outcomes()
+        if outcome["result"] not in HEALTHY_RESULTS and outcome["t"] >= onset_at
+    ]
+    return min(times, default=None)
+
+
+def _keep(rig: Rig, agent: Agent, result: judge.Result) -> None:
+    with (rig.directory / "updates.jsonl").open("w") as out:
+        for update in agent.updates:
+            out.write(json.dumps({"at": update.at, "incident": update.incident}) + "\n")
+    (rig.directory / "result.json").write_text(json.dumps(result.as_json(), indent=1))
