@@ -5,13 +5,13 @@
 #include "lib/process.h"
 #include "lib/socket.h"
 
-/* What the last walk came to; reset by userspace before each. */
-struct walk_totals {
-    __u32 sockets;
-    __u32 listeners;
-};
+struct netwatch_walk_totals walk_totals = {};
+struct netwatch_walk_clock walk_clock = {};
 
-struct walk_totals walk_totals = {};
+static __always_inline void read_clock(void) {
+    walk_clock.jiffies = bpf_jiffies64();
+    walk_clock.monotonic_ns = bpf_ktime_get_ns();
+}
 
 /* The two kinds of sample never exist at once: one piece of scratch memory, too large for the stack. */
 union netwatch_sample {
@@ -96,7 +96,7 @@ static __always_inline void sample_any(struct seq_file *seq, struct sock *sk, co
     const struct tcp_sock *tp;
     __u32 netns;
 
-    if (tcp_state == TCP_CLOSE || tcp_state == TCP_TIME_WAIT || tcp_state == TCP_NEW_SYN_RECV)
+    if (!active || tcp_state == TCP_CLOSE || tcp_state == TCP_TIME_WAIT || tcp_state == TCP_NEW_SYN_RECV)
         return;
     netns = netns_of(&sk->__sk_common);
     if (!is_observed(netns))
@@ -118,6 +118,8 @@ int walk_states(struct bpf_iter__bpf_sk_storage_map *context) {
 
     if (sk && state)
         sample_any(context->meta->seq, sk, state);
+    else
+        read_clock(); /* the last call has no socket */
     return 0;
 }
 
@@ -128,7 +130,11 @@ int walk_tcp(struct bpf_iter__tcp *context) {
     const struct tcp_sock *tp;
     __u64 address = (__u64)common;
 
-    if (!common || common->skc_state == TCP_TIME_WAIT || common->skc_state == TCP_NEW_SYN_RECV)
+    if (!common) {
+        read_clock();
+        return 0;
+    }
+    if (common->skc_state == TCP_TIME_WAIT || common->skc_state == TCP_NEW_SYN_RECV)
         return 0;
     tp = bpf_skc_to_tcp_sock(common);
     if (tp)

@@ -361,7 +361,7 @@ struct netwatch_hook {
     struct netwatch_header header;
     char signal[40];
     char hook[64];
-    char lost[96];   /* what is not seen; empty for BEST */
+    char lost[96];   /* what is not seen, even with this hook; mostly empty for BEST */
     char reason[96]; /* why the better hook is not used */
     __u32 state;     /* enum netwatch_hook_state */
     __u32 reserved;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * Keys and values of the BPF maps that the sensor reads by itself. They never leave it: what the rest sees are the
+ * Keys, values and variables of the programs that the sensor reads by itself. They never leave it: what the rest sees are the
  * records ACCOUNT and DROPS made from them, so a change here does not touch NETWATCH_ABI_VERSION.
  */
 #ifndef NETWATCH_ABI_TABLES_H
@@ -32,6 +32,18 @@ struct netwatch_drop_key {
 struct netwatch_drop_count {
     __u64 packets;
     __u8 source_ip[16]; /* of the first packet */
+};
+
+/* What the last walk came to; reset by userspace before each. */
+struct netwatch_walk_totals {
+    __u32 sockets;
+    __u32 listeners;
+};
+
+/* Two clocks read together at the end of each walk: userspace derives HZ from them. */
+struct netwatch_walk_clock {
+    __u64 jiffies;
+    __u64 monotonic_ns;
 };
 
 #endif

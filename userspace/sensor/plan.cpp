@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <optional>
+
+namespace netwatch::sensor {
+namespace {
+
+// Why the kernel does not have what a hook needs; nothing if it has.
+using Obstacle = std::optional<std::string>;
+using Requirement = std::function<Obstacle(const KernelFacts&)>;
+
+struct Candidate {
+    std::string hook;
+    std::vector<std::string> programs;
+    Requirement requirement;
+    std::string lost;  // what even this hook does not see
+};
+
+struct Signal {
+    std::string name;
+    std::vector<Candidate> candidates;  // best first
+    std::string lost;                   // with none of them
+    bool vital = false;
+};
+
+Obstacle lacks_tracepoint(const KernelFacts& facts, const std::string& name, int least_arguments) {
+    const auto found = facts.tracepoints.find(name);
+    if (found == facts.tracepoints.end()) return "this kernel has no tracepoint " + name;
+    if (found->second < least_arguments)
+        return fmt::format("tracepoint {} has {} arguments here, not {}", name, found->second, least_arguments);
+    return std::nullopt;
+}
+
+Requirement tracepoint(std::string name, int least_arguments = 0) {
+    return [=](const KernelFacts& facts) { return lacks_tracepoint(facts, name, least_arguments); };
+}
+
+Requirement function_exit(std::vector<std::string> names) {
+    return [names = std::move(names)](const KernelFacts& facts) -> Obstacle {
+        if (!facts.trampolines) return "this kernel refuses fexit programs";
+        for (const auto& name : names)
+            if (!facts.functions.contains(name)) return "this kernel's BTF has no function " + name;
+        return std::nullopt;
+    };
+}
+
+Obstacle needs_syscall_exit(const KernelFacts& facts) {
+    if (!facts.syscall_tracepoints) return "system call tracepoints cannot be reached (CONFIG_FTRACE_SYSCALLS, tracefs)";
+    return std::nullopt;
+}
+
+// connect() and accept() find their socket through the saved user registers.
+Obstacle needs_syscall_exit_with_registers(const KernelFacts& facts) {
+    if (const auto obstacle = needs_syscall_exit(facts)) return obstacle;
+    if (!facts.user_registers) return "this kernel has no bpf_task_pt_regs";
+    return std::nullopt;
+}
+
+Obstacle needs_storage_walk(const KernelFacts& facts) {
+    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+    if (!facts.iterators.contains("bpf_sk_storage_map")) return "this kernel has no iterator over socket storage";
+    return std::nullopt;
+}
+
+Obstacle needs_tagging(const KernelFacts& facts) {
+    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+    if (!facts.iterators.contains("task_file")) return "this kernel has no iterator over open files";
+    if (!facts.socket_from_file) return "this kernel has no bpf_sock_from_file";
+    return std::nullopt;
+}
+
+Obstacle needs_tcp_walk(const KernelFacts& facts) {
+    if (!facts.iterators.contains("tcp")) return "this kernel has no iterator over TCP sockets";
+    return std::nullopt;
+}
+
+std::string syscall_symbol(const KernelFacts& facts, const std::string& call) {
+    return (facts.architecture == "aarch64" ? "__arm64_sys_" : "__x64_sys_") + call;
+}
+
+Obstacle needs_storage(const KernelFacts& facts) {
+    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+    return lacks_tracepoint(facts, "inet_sock_set_state", 3);
+}
+
+Signal life_cycle() {
+    return {"life cycle",
+            {{"tp_btf inet_sock_set_state, socket storage", {"on_state"}, needs_storage, ""},
+             {"tp_btf inet_sock_set_state, LRU map", {"on_state"}, tracepoint("inet_sock_set_state", 3),
+              "who accepted a connection; the owners of more than 65536 sockets"}},
+            "every connection",
+            true};
+}
+
+std::vector<Signal> call_signals(const KernelFacts& facts) {
+    const std::string socket = syscall_symbol(facts, "socket");
+    const std::string accept = syscall_symbol(facts, "accept");
+    const std::string accept4 = syscall_symbol(facts, "accept4");
+    const std::string other_doors = "calls through io_uring and 32-bit calls";
+    return {
+        {"connect results",
+         {{"fexit inet_stream_connect, inet_dgram_connect",
+           {"on_stream_connect", "on_dgram_connect"},
+           function_exit({"inet_stream_connect", "inet_dgram_connect"}),
+           ""},
+          {"tracepoint sys_exit_connect", {"on_connect_exit"}, needs_syscall_exit_with_registers,
+           "connects through io_uring and 32-bit calls that fail before a SYN"}},
+         "connects that fail before a SYN: no route, no port"},
+        {"socket results",
+         {{"fexit " + socket, {"on_socket_return"}, function_exit({socket}), other_doors},
+          {"tracepoint sys_exit_socket", {"on_socket_exit"}, needs_syscall_exit, other_doors}},
+         "processes that run out of file descriptors in socket()"},
+        {"accept results",
+         {{"fexit " + accept + ", accept4", {"on_accept_return", "on_accept4_return"},
+           function_exit({accept, accept4}), other_doors},
+          {"tracepoint sys_exit_accept, sys_exit_accept4", {"on_accept_exit", "on_accept4_exit"},
+           needs_syscall_exit_with_registers, other_doors}},
+         "servers that run out of file descriptors in accept()"},
+    };
+}
+
+std::vector<Signal> packet_signals() {
+    return {
+        {"retransmits",
+         {{"tp_btf tcp_retransmit_skb with result", {"on_retransmit_result"}, tracepoint("tcp_retransmit_skb", 3), ""},
+          {"tp_btf tcp_retransmit_skb", {"on_retransmit_sent"}, tracepoint("tcp_retransmit_skb", 2),
+           "retransmissions that could not leave this host"}},
+         "SYN and timeout retransmissions as they happen"},
+        {"SYN-ACK retransmits",
+         {{"tp_btf tcp_retransmit_synack", {"on_retransmit_synack"}, tracepoint("tcp_retransmit_synack", 2), ""}},
+         "clients that do not answer a SYN-ACK"},
+        {"resets received",
+         {{"tp_btf tcp_receive_reset", {"on_reset_received"}, tracepoint("tcp_receive_reset", 1), ""}},
+         "whether a refusal was a RST or an ICMP error"},
+        {"resets sent",
+         {{"tp_btf tcp_send_reset with reason", {"on_reset_sent_reason"}, tracepoint("tcp_send_reset", 3), ""},
+          {"tp_btf tcp_send_reset", {"on_reset_sent"}, tracepoint("tcp_send_reset", 2),
+           "why this host sends a RST; RSTs without a socket"}},
+         "RSTs that this host sends"},
+        {"socket errors",
+         {{"tp_btf inet_sk_error_report", {"on_error_report"}, tracepoint("inet_sk_error_report", 1), ""}},
+         "the ICMP error behind a failure, and errors of UDP sockets"},
+        {"drops",
+         {{"tp_btf kfree_skb with reason", {"on_drop"}, tracepoint("kfree_skb", 3), ""}},
+         "packets that this host drops itself, and why"},
+        {"ICMP sent",
+         {{"tp_btf icmp_send (IPv4)", {"on_icmp_send"}, tracepoint("icmp_send", 3), ""}},
+         "ICMP errors that this host sends"},
+        {"neighbours",
+         {{"tp_btf neigh_update, neigh_timer_handler", {"on_neighbor_update", "on_neighbor_timer"},
+           [](const KernelFacts& facts) {
+               const auto update = lacks_tracepoint(facts, "neigh_update", 4);
+               return update ? update : lacks_tracepoint(facts, "neigh_timer_handler", 1);
+           },
+           ""}},
+         "neighbours that do not answer ARP or NDP"},
+    };
+}
+
+std::vector<Signal> walk_signals() {
+    return {
+        {"snapshots",
+         {{"iterator over socket storage", {"walk_states"}, needs_storage_walk, ""},
+          {"iterator over TCP sockets", {"walk_tcp"}, needs_tcp_walk, "live sockets of other network namespaces"}},
+         "the counters of live connections and listeners"},
+        {"earlier sockets",
+         {{"iterator over open files", {"tag_sockets"}, needs_tagging, ""}},
+         "whose the sockets are that are older than the agent"},
+    };
+}
+
+std::vector<Signal> all_signals(const KernelFacts& facts) {
+    std::vector<Signal> signals{life_cycle()};
+    for (auto&& group : {call_signals(facts), packet_signals(), walk_signals()})
+        signals.insert(signals.end(), group.begin(), group.end());
+    return signals;
+}
+
+Obstacle refusal(const Candidate& candidate, const RefusedPrograms& refused) {
+    for (const auto& program : candidate.programs)
+        if (const auto found = refused.find(program); found != refused.end()) return found->second;
+    return std::nullopt;
+}
+
+PlannedHook plan_signal(const Signal& signal, const KernelFacts& facts, const RefusedPrograms& refused) {
+    PlannedHook planned;
+    planned.signal = signal.name;
+    planned.vital = signal.vital;
+    for (const auto& candidate : signal.candidates) {
+        auto obstacle = candidate.requirement(facts);
+        if (!obstacle) obstacle = refusal(candidate, refused);
+        if (!obstacle) {
+            planned.hook = candidate.hook;
+            planned.programs = candidate.programs;
+            planned.lost = candidate.lost;
+            planned.state = &candidate == &signal.candidates.front() ? NETWATCH_HOOK_BEST : NETWATCH_HOOK_FALLBACK;
+            return planned;
+        }
+        if (planned.reason.empty()) planned.reason = *obstacle;
+    }
+    planned.lost = signal.lost;
+    return planned;
+}
+
+struct Feature {
+    std::string_view name;
+    void (*remove)(KernelFacts&);
+};
+
+constexpr auto features = std::to_array<Feature>({
+    {"fexit", [](KernelFacts& facts) { facts.trampolines = false; }},
+    {"syscall-tracepoints", [](KernelFacts& facts) { facts.syscall_tracepoints = false; }},
+    {"socket-storage",
+     [](KernelFacts& facts) { facts.storage_in_tracing = facts.cookie_in_tracing = false; }},
+    {"socket-cookie", [](KernelFacts& facts) { facts.cookie_in_tracing = false; }},
+    {"task-file", [](KernelFacts& facts) { facts.iterators.erase("task_file"); }},
+    {"retransmit-result",
+     [](KernelFacts& facts) {
+         auto& arguments = facts.tracepoints["tcp_retransmit_skb"];
+         arguments = std::min(arguments, 2);
+     }},
+    {"reset-reason",
+     [](KernelFacts& facts) {
+         auto& arguments = facts.tracepoints["tcp_send_reset"];
+         arguments = std::min(arguments, 2);
+     }},
+    {"error-report", [](KernelFacts& facts) { facts.tracepoints.erase("inet_sk_error_report"); }},
+    {"drop-reason", [](KernelFacts& facts) { facts.tracepoints.erase("kfree_skb"); }},
+    {"icmp-send", [](KernelFacts& facts) { facts.tracepoints.erase("icmp_send"); }},
+    {"neighbor", [](KernelFacts& facts) { facts.tracepoints.erase("neigh_update"); }},
+});
+
+constexpr auto names = [] {
+    std::array<std::string_view, features.size()> result;
+    std::ranges::transform(features, result.begin(), &Feature::name);
+    return result;
+}();
+
+}  // namespace
+
+Plan make_plan(const KernelFacts& facts, const RefusedPrograms& refused) {
+    Plan plan;
+    plan.storage = facts.storage_in_tracing;
+    plan.cookie = facts.cookie_in_tracing;
+    for (const auto& signal : all_signals(facts)) plan.hooks.push_back(plan_signal(signal, facts, refused));
+    return plan;
+}
+
+std::span<const std::string_view> feature_names() {
+    return names;
+}
+
+core::Result<KernelFacts> without_features(KernelFacts facts, const std::vector<std::string>& unwanted) {
+    for (const auto& name : unwanted) {
+        const auto feature = std::ranges::find(features, name, &Feature::name);
+        if (feature == features.end())
+            return core::usage_error("no such feature: " + name, fmt::format("one of: {}", fmt::join(names, ", ")));
+        feature->remove(facts);
+    }
+    return facts;
+}
+
+}  // namespace netwatch::sensor
