@@ -169,6 +169,14 @@ void Destination::add_stall(const netwatch_retransmit& record, Process* process)
     }
 }
 
+void Destination::add_local_drops(std::uint64_t packets, core::BootNs at, bool is_v4) {
+    // What still works beside the drops is not blocked: the drops are seen a second after they happened.
+    const core::BootNs worked = std::max(last_success_at, last_progress_at);
+    if (worked + 2 * core::ns_per_s > at) return;
+    add_failure(OutcomeClass::local_filter, at - std::min(at, core::ns_per_s), at, is_v4, nullptr);
+    if (detail) detail->netfilter_drops += packets;
+}
+
 void Destination::add_progress(core::BootNs at) {
     last_progress_at = std::max(last_progress_at, at);
     last_active = std::max(last_active, at);

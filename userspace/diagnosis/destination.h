@@ -125,8 +125,12 @@ struct Destination {
     void add_syn_retransmit(const netwatch_retransmit& record, Process* process);
     // An established connection's data was sent again for the second time or more, or could not be.
     void add_stall(const netwatch_retransmit& record, Process* process);
+    // This host's netfilter dropped packets to it.
+    void add_local_drops(std::uint64_t packets, core::BootNs at, bool is_v4);
     // An established connection moved on.
     void add_progress(core::BootNs at);
+    // A process holds a connection to it.
+    void note_user(const Process& process, core::BootNs at) { who(process, at); }
     [[nodiscard]] Second& second_at(core::BootNs at);
     // The class that the present run is judged by: any answer outranks silence.
     [[nodiscard]] OutcomeClass dominant() const;

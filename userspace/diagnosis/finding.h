@@ -14,7 +14,7 @@
 namespace netwatch::diagnosis {
 
 // Failures of one family exclude each other for one destination; findings of different families do not merge.
-enum class Family : std::uint8_t { reachability, loss, service, resources };
+enum class Family : std::uint8_t { reachability, loss, service };
 
 struct Finding {
     Family family = Family::reachability;
@@ -29,7 +29,6 @@ struct Finding {
     core::BootNs first_affected = 0;
     std::optional<model::IpAddress> offender;
     std::int64_t flows = 0;
-    std::vector<ProcessKey> processes; // where no destination names them
     std::vector<model::EvidenceItem> evidence;
     std::vector<model::RuledOut> ruled_out;
 

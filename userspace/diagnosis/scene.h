@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "core/time.h"
@@ -24,6 +25,7 @@ struct Scene {
     const Destinations& destinations;
     const ProcessTable& processes;
     const FailedNeighbors& failed_neighbors;
+    const std::unordered_map<std::uint64_t, std::string>& cgroups; // paths by id
     core::ClockAnchor anchor;
     core::BootNs now = 0;
     core::BootNs watching_since = 0;

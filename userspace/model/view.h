@@ -18,8 +18,8 @@ struct SeriesPoint {
     core::UtcNs at;
     std::uint32_t attempts = 0; /* active or passive opens that ended */
     std::uint32_t failed = 0;
-    std::optional<double> rtt_us;      /* smallest smoothed or handshake round trip in that second */
-    std::optional<double> loss_share;  /* forward, 0 to 1 */
+    std::optional<double> rtt_us = std::nullopt;      /* smallest smoothed or handshake round trip in that second */
+    std::optional<double> loss_share = std::nullopt;  /* forward, 0 to 1 */
     double bytes = 0;                  /* both ways */
 };
 

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::OwnerHint;
+
+// Placeholders: {0} the subject, {1} the address, {2} the port, {3} who sent the ICMP error ("a router" if not known).
+struct Entry {
+    FailureType type;
+    std::string_view cause;
+    OwnerHint owner;
+    std::string_view summary;
+    std::string_view statement;
+    std::string_view advice;
+    std::string_view command; // read-only; empty if none helps
+};
+
+constexpr std::array catalogue = std::to_array<Entry>({
+    {FailureType::port_blocked, "closed_port", OwnerHint::app,
+     "Connections to {0} are refused: the host is there, nothing listens on the port.",
+     "No process listens on the port: the service is down, restarting or bound to another address.",
+     "On {1}, see whether the service runs and what it listens on.", "ss -ltnp 'sport = :{2}'"},
+    {FailureType::host_unreachable, "icmp_host_unreachable", OwnerHint::remote,
+     "{1} is down or off the network: {3} reports it unreachable after address resolution failed.",
+     "The last router before the host gets no answer to address resolution: the host is down or disconnected.",
+     "See whether {1} is powered and connected; ask {3} for its neighbour table.", "ip route get {1}"},
+    {FailureType::host_unreachable, "neighbor_failed", OwnerHint::remote,
+     "{1} on the local link does not answer address resolution: it is down or disconnected.",
+     "The host on the local link answers no ARP or neighbour solicitation.",
+     "Look at the neighbour entry and at the host's own link.", "ip neigh show {1}"},
+    {FailureType::host_unreachable, "silent", OwnerHint::remote,
+     "{0} answers nothing, neither RST nor ICMP; other hosts of its network do.",
+     "The host is down, or everything to it is dropped.",
+     "See whether {1} is up from a host beside it.", "ip route get {1}"},
+    {FailureType::routing_failure, "no_route", OwnerHint::host,
+     "This host has no route to {0}: connections fail before a packet is sent.",
+     "The routing table of this host has no route to the destination.",
+     "Look at the routes; see which link or daemon used to provide this one.", "ip route get {1}"},
+    {FailureType::routing_failure, "local_blackhole", OwnerHint::host,
+     "A blackhole route on this host swallows connections to {0}.",
+     "A blackhole route of this host covers the destination.", "Find who added the route.",
+     "ip route show type blackhole"},
+    {FailureType::routing_failure, "local_unreachable", OwnerHint::host,
+     "An unreachable route on this host covers {0}.", "An unreachable route of this host covers the destination.",
+     "Find who added the route.", "ip route show type unreachable"},
+    {FailureType::routing_failure, "local_prohibit", OwnerHint::host,
+     "A prohibit route or rule on this host covers {0}.", "A prohibit route or rule of this host covers the destination.",
+     "Find who added the route or rule.", "ip route show type prohibit; ip rule show"},
+    {FailureType::routing_failure, "icmp_net_unreachable", OwnerHint::provider,
+     "{0} cannot be routed: {3} answers that it has no route.",
+     "The router that answered has no route to the destination.", "Ask who runs {3} about its route to {1}.",
+     "ip route get {1}"},
+    {FailureType::routing_failure, "ttl_exceeded", OwnerHint::provider,
+     "Packets to {0} go in a circle: {3} reports their time to live exceeded.",
+     "Two or more routers send the packets back and forth.", "Ask who runs {3} about its route to {1}.",
+     "ip route get {1}"},
+    {FailureType::routing_failure, "prefix_silent", OwnerHint::provider,
+     "{0} fell silent together: nothing of this network answers.",
+     "The route to the network is gone or swallows packets somewhere on the way.",
+     "Ask the network's operator about the route to it; compare from a host elsewhere.", "ip route get {1}"},
+    {FailureType::routing_failure, "ipv6_broken", OwnerHint::host,
+     "IPv6 to {0} does not work; IPv4 takes over and hides it.",
+     "This host has IPv6 addresses for its destinations but no working IPv6 route.",
+     "Look at the IPv6 default route.", "ip -6 route show default"},
+    {FailureType::firewall_block, "local_rule", OwnerHint::platform,
+     "The firewall of this host drops connections with {0}.",
+     "A netfilter rule of this host drops or rejects the packets.", "See which rule covers it and who loaded it.",
+     "nft list ruleset"},
+    {FailureType::firewall_block, "local_bpf", OwnerHint::platform,
+     "A BPF program or security module of this host forbids connections to {0}.",
+     "connect() is refused with EPERM before a packet is made: a cgroup BPF program or a security module.",
+     "List the BPF programs attached to cgroups.", "bpftool cgroup tree"},
+    {FailureType::firewall_block, "admin_prohibited", OwnerHint::platform,
+     "A filter at {3} forbids connections to {0}.",
+     "A router or firewall answers that the traffic is administratively prohibited.",
+     "Ask who runs {3} which rule covers it.", ""},
+    {FailureType::firewall_block, "icmp_port_unreachable", OwnerHint::platform,
+     "A REJECT rule at {3} refuses connections to {0}.",
+     "A firewall rejects with ICMP port unreachable; a closed TCP port would answer with RST.",
+     "On {1} or the firewall before it, see which rule covers the port.", "nft list ruleset"},
+    {FailureType::firewall_block, "silent_drop", OwnerHint::platform,
+     "New connections to {0} are dropped silently while the host answers elsewhere.",
+     "A filter on the way or on the host drops new connections to the port.",
+     "On {1}, see which rule covers the port; a connect from another subnet tells path from host.", "nft list ruleset"},
+    {FailureType::firewall_block, "new_flows_only", OwnerHint::platform,
+     "New connections to {0} are dropped silently; established ones live.",
+     "A stateful filter drops new connections and lets established ones pass.",
+     "On {1}, see which rule covers the port; a connect from another subnet tells path from host.", "nft list ruleset"},
+    {FailureType::neighbor_failure, "gateway", OwnerHint::host,
+     "The gateway of this host does not answer: everything behind it is unreachable.",
+     "The next hop answers no ARP or neighbour solicitation.", "Look at the gateway's neighbour entry and the link.",
+     "ip neigh show; ip -s link"},
+    {FailureType::connection_exhaustion, "ephemeral_ports", OwnerHint::app,
+     "No local port is left for connections to {0}.",
+     "The ephemeral ports for this destination are used up: too many connections, or too many in TIME_WAIT.",
+     "Count the connections to it by state; reuse connections or use a pool.", "ss -tan dst {1} | awk '{{print $1}}' | sort | uniq -c"},
+    {FailureType::packet_loss, "forward", OwnerHint::provider,
+     "Segments to {0} are lost on the way there.", "The path to the destination loses packets; its queues are not full.",
+     "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
+    {FailureType::packet_loss, "reverse", OwnerHint::provider,
+     "Segments from {0} are lost on the way here.", "The path from the destination to this host loses packets.",
+     "Compare with other sources over the same link; look at interface errors and receive drops.", "ip -s link"},
+    {FailureType::packet_loss, "both", OwnerHint::provider,
+     "Segments are lost on the way to {0} and back.", "The path loses packets in both directions.",
+     "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
+    {FailureType::slow_service, "slow", OwnerHint::app,
+     "Not the network: {0} answers late, while its host acknowledges requests at once.",
+     "The service takes its time between the request and the answer.", "Look at the service's process on {1}.", ""},
+});
+
+const Entry* entry_for(const model::Incident& incident) {
+    const auto found = std::ranges::find_if(catalogue, [&](const Entry& entry) {
+        return entry.type == incident.type && incident.cause && entry.cause == *incident.cause;
+    });
+    return found == catalogue.end() ? nullptr : &*found;
+}
+
+std::string listed(const std::vector<model::Candidate>& candidates) {
+    std::string text;
+    for (const auto& candidate : candidates) {
+        if (!text.empty()) text += ", ";
+        text += fmt::format("{} {:.2f}", model::to_string(candidate.type), candidate.probability);
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string subject_of(const model::Incident& incident) {
+    if (incident.scope.members.size() > 1) {
+        if (incident.destination && incident.scope.kind == model::ScopeKind::destination) {
+            return fmt::format("{} ({} ports)", incident.destination->endpoint.ip.to_string(),
+                               incident.scope.members.size());
+        }
+        const std::string where = incident.scope.value ? " in " + *incident.scope.value : "";
+        return fmt::format("{} destinations{}", incident.scope.members.size(), where);
+    }
+    if (incident.destination) {
+        const auto& ref = *incident.destination;
+        if (!ref.name) return ref.endpoint.to_display();
+        return fmt::format("{} ({})", *ref.name, ref.endpoint.to_display());
+    }
+    return incident.scope.members.empty() ? "this host" : incident.scope.members.front();
+}
+
+Words words_for(const model::Incident& incident) {
+    const std::string subject = subject_of(incident);
+    const std::string ip = incident.destination ? incident.destination->endpoint.ip.to_string() : subject;
+    const std::string port = incident.destination ? std::to_string(incident.destination->endpoint.port) : "";
+    const std::string offender = incident.root_cause.offender.value_or("a router on the way");
+    const auto fill = [&](std::string_view text) { return fmt::format(fmt::runtime(text), subject, ip, port, offender); };
+
+    // Below 0.9 the answer is a set: the summary says what is seen, not which of them it is.
+    const bool set_valued = incident.candidates.size() > 1 && incident.confidence < 0.9;
+    Words words;
+    const Entry* entry = entry_for(incident);
+    if (entry == nullptr) {
+        words.summary = fmt::format("{}: {}", subject, model::to_string(incident.type));
+        words.statement = std::string(model::to_string(incident.type));
+        return words;
+    }
+    words.owner = entry->owner;
+    words.summary = fill(entry->summary);
+    words.statement = fill(entry->statement);
+    words.advice.push_back({fill(entry->advice),
+                            entry->command.empty() ? std::nullopt : std::optional(fill(entry->command)),
+                            model::Effect::read_only});
+    if (set_valued) {
+        words.owner = OwnerHint::unknown;
+        words.summary = fmt::format("{} cannot be reached; from here it is one of: {}.", subject, listed(incident.candidates));
+        words.statement = "One end alone cannot tell these apart: " + listed(incident.candidates) + ".";
+        for (const auto& candidate : incident.candidates) {
+            if (!candidate.would_split) continue;
+            words.advice.push_back({fmt::format("To tell {}: {}.", model::to_string(candidate.type), *candidate.would_split),
+                                    std::nullopt, model::Effect::read_only});
+        }
+    }
+    return words;
+}
+
+}  // namespace netwatch::diagnosis

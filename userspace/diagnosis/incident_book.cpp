@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/incident_book.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "diagnosis/explain.h"
+#include "diagnosis/ladder.h"
+#include "diagnosis/quality.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::IncidentState;
+using model::Resolution;
+using model::Severity;
+
+constexpr std::uint64_t dwell_ns = 5 * core::ns_per_s;           // an incident stays at least this long
+constexpr std::uint64_t healthy_ns = core::ns_per_s;             // successes have to span this
+constexpr std::uint32_t healthy_successes = 3;                   // after a total failure: (0.05/0.99)^3 = 1e-4
+constexpr std::uint64_t silent_member_ns = 10 * core::ns_per_s;  // a member not heard of since does not hold it open
+constexpr std::uint64_t stale_ns = 30 * core::ns_per_s;
+constexpr std::uint64_t forgotten_ns = 86'400 * core::ns_per_s;
+constexpr std::uint64_t reopen_ns = 600 * core::ns_per_s;
+constexpr std::uint64_t suspicion_ns = 10 * core::ns_per_s;
+constexpr std::size_t processes_shown = 8;
+constexpr std::uint32_t full_baseline_successes = 30;
+
+// FNV-1a, 64 bits (Fowler, Noll, Vo): stable across builds, which std::hash is not.
+std::uint64_t fnv1a(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325ULL;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    return hash;
+}
+
+std::string scope_text(const model::Scope& scope) {
+    std::string text = std::string(model::to_string(scope.kind)) + " " + scope.value.value_or("");
+    for (const auto& member : scope.members) text += " " + member;
+    return text;
+}
+
+// What a follower is told of: a change in any of these is a change of the incident.
+std::string telling(const model::Incident& incident) {
+    return fmt::format("{} {} {} {} {:.1f} {} {} {}", model::to_string(incident.state), model::to_string(incident.type),
+                       incident.cause.value_or(""), model::to_string(incident.severity), incident.confidence,
+                       incident.symptom, scope_text(incident.scope), incident.occurrences);
+}
+
+int rank(const model::Incident& incident) {
+    if (incident.state == IncidentState::resolved) return 4;
+    if (incident.state == IncidentState::suspected) return 3;
+    if (incident.severity == Severity::info) return 2;
+    return incident.symptom ? 1 : 0;
+}
+
+}  // namespace
+
+IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
+    Entry* overlapping = nullptr;
+    for (Entry& entry : entries_) {
+        if (!entry.active() || entry.family != finding.family || entry.incident.symptom) continue;
+        if (entry.group == finding.group) return &entry;
+        const bool shares = std::ranges::any_of(finding.members, [&](const auto& m) { return entry.members.contains(m); });
+        if (shares && overlapping == nullptr) overlapping = &entry;
+    }
+    return overlapping;
+}
+
+bool IncidentBook::explained_by_another(const Finding& finding) const {
+    if (finding.family == Family::reachability) return false;
+    return std::ranges::any_of(entries_, [&](const Entry& entry) {
+        if (!entry.active() || entry.is_suspicion() || entry.family >= finding.family) return false;
+        return std::ranges::any_of(finding.members, [&](const DestinationKey& mine) {
+            return std::ranges::any_of(entry.members, [&](const DestinationKey& theirs) {
+                return theirs.endpoint.ip == mine.endpoint.ip && theirs.netns == mine.netns;
+            });
+        });
+    });
+}
+
+IncidentBook::Entry& IncidentBook::open(const Finding& finding, const Scene& scene, const BookContext& context) {
+    Entry& entry = entries_.emplace_back();
+    entry.family = finding.family;
+    entry.opened_ns = scene.now;
+    entry.lost_before = context.lost_records;
+    model::Incident& incident = entry.incident;
+    incident.type = finding.type();
+    incident.cause = finding.cause();
+    incident.opened_at = incident.detected_at = scene.anchor.utc(scene.now);
+    incident.id = fmt::format("n{:012x}", fnv1a(fmt::format("{} {} {} {}", context.boot_id, scene.now,
+                                                            model::to_string(finding.type()), scope_text(finding.scope))) &
+                                              0xffff'ffff'ffffULL);
+    return entry;
+}
+
+IncidentBook::Entry* IncidentBook::reopen(const Finding& finding, const Scene& scene) {
+    const auto earliest = scene.anchor.utc(scene.now - std::min(scene.now, reopen_ns));
+    for (Entry& entry : entries_) {
+        const model::Incident& old = entry.incident;
+        const bool same = old.state == IncidentState::resolved && old.resolution == Resolution::healed &&
+                          old.type == finding.type() && old.scope.members == finding.scope.members &&
+                          old.severity == finding.severity && *old.resolved_at >= earliest;
+        if (!same) continue;
+        ++entry.incident.occurrences;
+        entry.incident.state = IncidentState::open;
+        entry.incident.resolved_at.reset();
+        entry.incident.resolution.reset();
+        entry.opened_ns = scene.now;
+        return &entry;
+    }
+    return nullptr;
+}
+
+void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context) {
+    model::Incident& incident = entry.incident;
+    const auto now = scene.anchor.utc(scene.now);
+    const bool fresh = entry.group.empty();
+    entry.last_named_ns = scene.now;
+    entry.group = finding.group;
+    if (incident.type != finding.type()) incident.detected_at = now;
+    if (finding.confirmed && entry.is_suspicion()) {
+        incident.state = IncidentState::open;
+        incident.opened_at = incident.detected_at = now;
+        entry.opened_ns = scene.now;
+    } else if (incident.state == IncidentState::stale) {
+        incident.state = IncidentState::open;
+    }
+    incident.type = finding.type();
+    incident.cause = finding.cause();
+    incident.candidates = finding.candidates;
+    incident.confidence = finding.candidates.front().probability;
+    // A harmless look of a moment does not take back that somebody was hurt.
+    incident.severity = fresh ? finding.severity : std::max(incident.severity, finding.severity);
+    incident.scope = finding.scope;
+    incident.perspective = finding.perspective;
+    incident.destination = finding.destination;
+    incident.evidence = finding.evidence;
+    incident.ruled_out = finding.ruled_out;
+    incident.impact.flows = finding.flows;
+    if (finding.offender) incident.root_cause.offender = finding.offender->to_string();
+    const auto affected = scene.anchor.utc(finding.first_affected);
+    if (fresh || affected < incident.first_affected_at) incident.first_affected_at = std::min(affected, incident.opened_at);
+    for (const DestinationKey& key : finding.members) {
+        if (!entry.members.insert(key).second) continue;
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr) continue;
+        const std::uint64_t in_run = destination->run ? destination->run->attempts : 0;
+        entry.before[key] = {destination->attempts - in_run, destination->failed - std::min(destination->failed, in_run)};
+    }
+    if (finding.family == Family::loss && !finding.scope.members.empty()) {
+        entry.address = {*model::IpAddress::parse(finding.scope.members.front()),
+                         finding.members.empty() ? 0 : finding.members.front().netns};
+    }
+    refresh(entry, scene, context);
+}
+
+void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& context) {
+    model::Incident& incident = entry.incident;
+    std::map<std::string, core::BootNs> processes;
+    const Process* worst = nullptr;
+    std::uint32_t worst_failed = 0;
+    std::set<std::string> comms;
+    std::set<std::uint32_t> namespaces;
+    incident.impact.attempts = incident.impact.failed = 0;
+    bool worked = false;
+    std::uint64_t successes = 0;
+    for (const DestinationKey& key : entry.members) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr) continue;
+        const auto [attempts_before, failed_before] = entry.before[key];
+        const std::uint64_t pending = destination->run ? destination->run->pending : 0;
+        incident.impact.attempts += static_cast<std::int64_t>(destination->attempts - attempts_before + pending);
+        incident.impact.failed += static_cast<std::int64_t>(destination->failed - failed_before + pending);
+        worked = worked || destination->ever_worked();
+        successes += destination->established;
+        if (destination->netns != 0) namespaces.insert(destination->netns);
+        if (!destination->detail) continue;
+        for (const auto& who : destination->detail->who) {
+            const Process* process = scene.processes.find(who.key);
+            if (process == nullptr || (who.failed == 0 && entry.family == Family::reachability)) continue;
+            processes[process->label()] = who.last;
+            comms.insert(process->comm);
+            if (worst == nullptr || who.failed > worst_failed) {
+                worst = process;
+                worst_failed = who.failed;
+            }
+        }
+    }
+    incident.impact.failed = std::min(incident.impact.failed, incident.impact.attempts);
+    incident.impact.share.reset();
+    if (incident.impact.attempts > 0) {
+        incident.impact.share = static_cast<double>(incident.impact.failed) / static_cast<double>(incident.impact.attempts);
+    }
+    std::vector<std::pair<core::BootNs, std::string>> latest;
+    for (const auto& [label, last] : processes) latest.emplace_back(last, label);
+    std::ranges::sort(latest, std::greater{});
+    incident.impact.processes.clear();
+    for (std::size_t i = 0; i < std::min(latest.size(), processes_shown); ++i) {
+        incident.impact.processes.push_back(latest[i].second);
+    }
+    if (worst != nullptr) {
+        incident.source.comm = comms.size() == 1 ? std::optional(worst->comm) : std::nullopt;
+        const auto cgroup = scene.cgroups.find(worst->cgroup_id);
+        const bool one_group = comms.size() == 1 && cgroup != scene.cgroups.end();
+        incident.source.cgroup = one_group ? std::optional(cgroup->second) : std::nullopt;
+        incident.source.pid = processes.size() == 1 ? std::optional(worst->key.pid) : std::nullopt;
+    }
+    incident.source.netns = namespaces.size() == 1 ? std::optional(*namespaces.begin()) : std::nullopt;
+
+    incident.observer.lost_records = static_cast<std::int64_t>(context.lost_records - entry.lost_before);
+    incident.observer.missing_hooks = context.missing_hooks;
+    incident.observer.baseline = !worked                        ? model::Baseline::none
+                                 : scene.watched_briefly() || successes < full_baseline_successes
+                                     ? model::Baseline::short_
+                                     : model::Baseline::full;
+    const Words words = words_for(incident);
+    incident.summary = words.summary;
+    incident.root_cause.statement = words.statement;
+    if (!incident.symptom) incident.root_cause.type = incident.type;
+    incident.owner_hint = words.owner;
+    incident.advice = words.advice;
+    const DestinationKey key{incident.destination ? incident.destination->endpoint : model::Endpoint{},
+                             incident.perspective, entry.members.empty() ? 0 : entry.members.begin()->netns};
+    incident.ladder = ladder_of(scene, key, &incident);
+}
+
+void IncidentBook::attach_symptoms(Entry& root, const Finding& finding) {
+    for (Entry& entry : entries_) {
+        if (&entry == &root || !entry.active() || entry.incident.symptom) continue;
+        const bool inside = std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
+            return entry.family == finding.family
+                       ? root.members.contains(key)
+                       : std::ranges::any_of(root.members, [&](const auto& m) { return m.endpoint.ip == key.endpoint.ip; });
+        });
+        if (!inside || entry.family < root.family) continue;
+        entry.incident.symptom = true;
+        entry.incident.root_cause.incident = root.incident.id;
+        entry.incident.root_cause.type = root.incident.type;
+    }
+}
+
+bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
+    if (entry.family == Family::loss) {
+        const Address* address = scene.destinations.find_address(entry.address);
+        return address != nullptr && address->quality && address->quality->healed(scene.now);
+    }
+    std::uint32_t successes = 0;
+    core::BootNs since = scene.now;
+    for (const DestinationKey& key : entry.members) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr) continue;
+        if (entry.family == Family::service) {
+            if (destination->detail && answers_healed(destination->detail->answers, scene.now)) return true;
+            continue;
+        }
+        if (destination->run) {
+            if (destination->run->last_at_ns + silent_member_ns >= scene.now) return false;
+            continue;
+        }
+        if (destination->successes_in_row > 0) since = std::min(since, destination->row_since);
+        successes += destination->successes_in_row;
+        const bool moves = destination->flows > 0 && destination->last_progress_at > destination->last_failure_at;
+        if (moves && destination->successes_in_row == 0) {
+            successes += healthy_successes;
+            since = std::min(since, destination->last_failure_at);
+        }
+    }
+    return successes >= healthy_successes && since + healthy_ns <= scene.now;
+}
+
+void IncidentBook::resolve(Entry& entry, Resolution how, const Scene& scene) {
+    // A suspicion that came to nothing hurt nobody.
+    if (entry.is_suspicion()) entry.incident.severity = Severity::info;
+    entry.incident.state = IncidentState::resolved;
+    entry.incident.resolution = how;
+    entry.incident.resolved_at = scene.anchor.utc(scene.now);
+}
+
+void IncidentBook::check_life(Entry& entry, const Scene& scene) {
+    model::Incident& incident = entry.incident;
+    if (entry.is_suspicion()) {
+        if (entry.last_named_ns + suspicion_ns < scene.now || healed(entry, scene)) resolve(entry, Resolution::healed, scene);
+        return;
+    }
+    if (incident.symptom) {
+        const auto root = std::ranges::find_if(entries_, [&](const Entry& e) { return e.incident.id == incident.root_cause.incident; });
+        if (root == entries_.end() || !root->active()) resolve(entry, Resolution::superseded, scene);
+        return;
+    }
+    if (entry.opened_ns + dwell_ns <= scene.now && healed(entry, scene)) {
+        if (entry.family == Family::loss) {
+            // The next suspicion starts from nothing.
+            const Address* address = scene.destinations.find_address(entry.address);
+            if (address != nullptr && address->quality) address->quality->forget_alarm();
+        }
+        resolve(entry, Resolution::healed, scene);
+        return;
+    }
+    if (entry.last_named_ns + forgotten_ns < scene.now) return resolve(entry, Resolution::forgotten, scene);
+    core::BootNs last_active = entry.last_named_ns;
+    for (const DestinationKey& key : entry.members) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination != nullptr) last_active = std::max(last_active, destination->last_active);
+    }
+    if (incident.state == IncidentState::open && last_active + stale_ns < scene.now) incident.state = IncidentState::stale;
+}
+
+void IncidentBook::apply(std::vector<Finding> findings, const Scene& scene, const BookContext& context) {
+    for (Entry& entry : entries_) {
+        if (entry.last_named_ns == 0) entry.last_named_ns = scene.now;  // resumed
+    }
+    for (const Finding& finding : findings) {
+        if (explained_by_another(finding)) continue;
+        Entry* entry = match(finding);
+        if (entry == nullptr && finding.confirmed) entry = reopen(finding, scene);
+        if (entry == nullptr) {
+            entry = &open(finding, scene, context);
+            entry->incident.state = finding.confirmed ? IncidentState::open : IncidentState::suspected;
+        }
+        revise(*entry, finding, scene, context);
+        if (!entry->is_suspicion()) attach_symptoms(*entry, finding);
+    }
+    for (Entry& entry : entries_) {
+        if (!entry.active()) continue;
+        if (entry.last_named_ns != scene.now) refresh(entry, scene, context);
+        check_life(entry, scene);
+    }
+    forget_surplus();
+}
+
+void IncidentBook::resume(std::vector<model::Incident> incidents) {
+    for (model::Incident& incident : incidents) {
+        Entry& entry = entries_.emplace_back();
+        for (const std::string& member : incident.scope.members) {
+            if (const auto endpoint = model::Endpoint::parse(member)) {
+                entry.members.insert({*endpoint, incident.perspective, 0});
+                entry.address = {endpoint->ip, 0};
+            }
+        }
+        const bool service = incident.type == model::FailureType::slow_service;
+        const bool loss = incident.type == model::FailureType::packet_loss;
+        entry.family = loss ? Family::loss : service ? Family::service : Family::reachability;
+        entry.group = "resumed";
+        entry.incident = std::move(incident);
+        entry.told = telling(entry.incident);
+    }
+}
+
+void IncidentBook::forget_surplus() {
+    while (entries_.size() > capacity_) {
+        auto victim = std::ranges::find_if(entries_, [](const Entry& entry) { return !entry.active(); });
+        if (victim == entries_.end()) victim = entries_.begin();
+        entries_.erase(victim);
+    }
+}
+
+std::vector<model::Incident> IncidentBook::take_changes() {
+    std::vector<model::Incident> changes;
+    for (Entry& entry : entries_) {
+        std::string now = telling(entry.incident);
+        if (now == entry.told) continue;
+        entry.told = std::move(now);
+        changes.push_back(entry.incident);
+    }
+    return changes;
+}
+
+std::vector<model::Incident> IncidentBook::all() const {
+    std::vector<model::Incident> incidents;
+    incidents.reserve(entries_.size());
+    for (const Entry& entry : entries_) incidents.push_back(entry.incident);
+    std::ranges::stable_sort(incidents, [](const model::Incident& a, const model::Incident& b) {
+        return std::tuple(rank(a), -static_cast<int>(a.severity), a.first_affected_at) <
+               std::tuple(rank(b), -static_cast<int>(b.severity), b.first_affected_at);
+    });
+    return incidents;
+}
+
+const model::Incident* IncidentBook::explaining(const DestinationKey& key) const {
+    const Entry* best = nullptr;
+    for (const Entry& entry : entries_) {
+        if (!entry.active() || entry.is_suspicion()) continue;
+        const bool named = std::ranges::any_of(entry.members, [&](const DestinationKey& member) {
+            const bool port = key.endpoint.port == 0 || member.endpoint.port == 0 || member.endpoint.port == key.endpoint.port;
+            return port && member.endpoint.ip == key.endpoint.ip && member.netns == key.netns;
+        });
+        if (named && (best == nullptr || std::pair(rank(entry.incident), entry.family) <
+                                             std::pair(rank(best->incident), best->family))) {
+            best = &entry;
+        }
+    }
+    return best == nullptr ? nullptr : &best->incident;
+}
+
+bool IncidentBook::needs(const DestinationKey& key) const {
+    return std::ranges::any_of(entries_, [&](const Entry& e) { return e.active() && e.members.contains(key); });
+}
+
+std::vector<AddressKey> IncidentBook::lossy_addresses() const {
+    std::vector<AddressKey> addresses;
+    for (const Entry& entry : entries_) {
+        if (entry.active() && entry.family == Family::loss) addresses.push_back(entry.address);
+    }
+    return addresses;
+}
+
+}  // namespace netwatch::diagnosis

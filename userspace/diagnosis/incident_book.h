@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of incidents: findings open and revise them, real successes resolve them, silence makes them stale.
+// docs/schemas/ and the contract's «Life of an incident» say what holds. Bounded. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "diagnosis/finding.h"
+#include "diagnosis/scene.h"
+#include "model/incident.h"
+
+namespace netwatch::diagnosis {
+
+// What is the same for all incidents of a run.
+struct BookContext {
+    std::string boot_id;
+    std::uint64_t lost_records = 0; // so far
+    std::vector<std::string> missing_hooks;
+};
+
+class IncidentBook {
+public:
+    explicit IncidentBook(std::size_t capacity) : capacity_(capacity) {}
+
+    // Takes in what the judges say now; incidents that no finding names are checked for healing.
+    void apply(std::vector<Finding> findings, const Scene& scene, const BookContext& context);
+    void resume(std::vector<model::Incident> incidents);
+
+    [[nodiscard]] std::vector<model::Incident> take_changes();
+    [[nodiscard]] std::vector<model::Incident> all() const;
+    // The active incident that explains a destination, or null; reachability before loss before service.
+    [[nodiscard]] const model::Incident* explaining(const DestinationKey& key) const;
+    [[nodiscard]] bool needs(const DestinationKey& key) const;
+    // Addresses whose loss is being followed.
+    [[nodiscard]] std::vector<AddressKey> lossy_addresses() const;
+
+private:
+    struct Entry {
+        model::Incident incident;
+        Family family = Family::reachability;
+        std::string group;
+        std::set<DestinationKey> members;
+        std::map<DestinationKey, std::pair<std::uint64_t, std::uint64_t>> before; // attempts, failures before the onset
+        AddressKey address;              // of a loss incident
+        core::BootNs opened_ns = 0;
+        core::BootNs last_named_ns = 0;  // when a finding last named it
+        std::uint64_t lost_before = 0;
+        std::string told;                // what take_changes() last said of it
+        [[nodiscard]] bool active() const { return incident.state != model::IncidentState::resolved; }
+        [[nodiscard]] bool is_suspicion() const { return incident.state == model::IncidentState::suspected; }
+    };
+
+    Entry* match(const Finding& finding);
+    Entry& open(const Finding& finding, const Scene& scene, const BookContext& context);
+    Entry* reopen(const Finding& finding, const Scene& scene);
+    void revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context);
+    void attach_symptoms(Entry& root, const Finding& finding);
+    bool explained_by_another(const Finding& finding) const;
+    void refresh(Entry& entry, const Scene& scene, const BookContext& context);
+    void check_life(Entry& entry, const Scene& scene);
+    [[nodiscard]] bool healed(const Entry& entry, const Scene& scene) const;
+    void resolve(Entry& entry, model::Resolution how, const Scene& scene);
+    void forget_surplus();
+
+    std::size_t capacity_;
+    std::vector<Entry> entries_; // in the order of opening
+};
+
+}  // namespace netwatch::diagnosis

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside the engine: records are sorted into destinations, connections and addresses; CLOCK records run the judges.
+// view.cpp holds what is read from it. One thread.
+#pragma once
+
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "diagnosis/destinations.h"
+#include "diagnosis/engine.h"
+#include "diagnosis/incident_book.h"
+#include "diagnosis/process_table.h"
+#include "diagnosis/scene.h"
+#include "diagnosis/socket_table.h"
+
+namespace netwatch::diagnosis {
+
+class Engine::State {
+public:
+    explicit State(const Limits& limits);
+
+    void observe(const model::Record& record);
+    void resume(std::vector<model::Incident> incidents) { book_.resume(std::move(incidents)); }
+    [[nodiscard]] std::vector<model::Incident> take_changes() { return book_.take_changes(); }
+    [[nodiscard]] std::vector<model::Incident> incidents() const { return book_.all(); }
+    [[nodiscard]] model::HostView view() const;
+    [[nodiscard]] model::Ladder ladder(const model::Endpoint& target) const;
+
+private:
+    void take(const netwatch_connect& record);
+    void take(const netwatch_accept& record);
+    void take(const netwatch_close& record);
+    void take(const netwatch_retransmit& record);
+    void take(const netwatch_synack_retransmit& record);
+    void take(const netwatch_reset_received& record);
+    void take(const netwatch_reset_sent& record);
+    void take(const netwatch_socket_error& record);
+    void take(const netwatch_call_failed& record);
+    void take(const netwatch_neighbor& record);
+    void take(const netwatch_icmp_sent& record);
+    void take(const netwatch_drops& record);
+    void take(const netwatch_socket_sample& record);
+    void take(const netwatch_listener_sample& record);
+    void take(const netwatch_walk_end& record);
+    void take(const netwatch_account& record);
+    void take(const netwatch_clock& record);
+    void take(const netwatch_host& record) { host_ = record; }
+    void take(const netwatch_hook& record);
+    void take(const netwatch_drop_reason& record);
+    void take(const netwatch_cgroup& record);
+    void take(const netwatch_translation& record);
+    void take(std::monostate) {}
+
+    // The destination of a connection as this host sees it: the peer, or the own listener.
+    [[nodiscard]] DestinationKey key_of(const netwatch_tuple& tuple, std::uint32_t netns, bool passive) const;
+    [[nodiscard]] bool is_passive(std::uint8_t told, const netwatch_tuple& tuple, std::uint32_t netns) const;
+    Destination* touch(const DestinationKey& key, std::uint32_t netns, core::BootNs at);
+    void after(Destination& destination, const Outcome& outcome);
+    void follow_failure(const Destination& destination);
+    Socket* connection(std::uint64_t sock, const DestinationKey& key, const netwatch_process& process,
+                       std::uint64_t start_ns, bool passive, core::BootNs at);
+    void leave(const Socket& socket);
+    void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple, std::uint32_t netns);
+    void judge();
+
+    [[nodiscard]] Scene scene() const;
+    [[nodiscard]] std::uint64_t lost_records() const;
+    [[nodiscard]] std::vector<std::string> missing_hooks() const;
+    [[nodiscard]] model::DestinationRow row_of(const Destination& destination) const;
+    [[nodiscard]] model::ObserverStatus observer() const;
+
+    Limits limits_;
+    core::ClockAnchor anchor_;
+    core::BootNs now_ = 0;
+    core::BootNs first_clock_ = 0;
+    core::BootNs judged_at_ = 0;
+    core::BootNs housekept_at_ = 0;
+    bool dirty_ = false; // evidence since the last judgement that could change it
+    netwatch_host host_{};
+    std::map<std::string, netwatch_hook> hooks_;         // by signal
+    std::map<std::uint32_t, netwatch_account> accounts_; // by kind, latest
+    std::map<std::uint32_t, std::string> drop_reasons_;
+    std::unordered_map<std::uint64_t, std::string> cgroups_;
+    std::map<std::array<std::uint8_t, 48>, std::uint64_t> drops_; // last count of each sum that the kernel keeps
+    std::set<std::pair<std::uint32_t, std::uint16_t>> listeners_; // namespace and port
+    FailedNeighbors failed_neighbors_;
+    Destinations destinations_;
+    ProcessTable processes_;
+    SocketTable sockets_;
+    std::set<DestinationKey> failing_;
+    std::set<DestinationKey> late_;
+    std::set<AddressKey> lossy_;
+    IncidentBook book_;
+    std::uint64_t udp_not_judged_ = 0;
+    std::uint32_t sockets_walked_ = 0;
+    core::BootNs walked_at_ = 0;
+};
+
+}  // namespace netwatch::diagnosis
