@@ -47,8 +47,13 @@ static __always_inline void fill_error(struct netwatch_socket_error *record, str
     record->soft_error = sk->sk_err_soft;
     record->state = sk->__sk_common.skc_state;
     record->passive = state ? state->passive : NETWATCH_PASSIVE_UNKNOWN;
-    if (state)
+    if (state) {
         record->process = state->process;
+    } else {
+        /* A UDP socket: the process that holds it is not known here, but the socket carries these two. */
+        record->process.cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
+        record->process.uid = sk->sk_uid.val;
+    }
 }
 
 /* Fires with sk_err 0 too, when an ICMP error was queued: the ICMP is the news then. */
