@@ -347,7 +347,9 @@ void Engine::State::judge() {
 
 std::uint64_t Engine::State::lost_records() const {
     std::uint64_t lost = 0;
-    for (const auto& [kind, account] : accounts_) lost += account.dropped_full + account.dropped_map;
+    for (const auto& [kind, account] : accounts_) {
+        lost += account.dropped_full + account.dropped_map + account.missed;
+    }
     return lost;
 }
 
