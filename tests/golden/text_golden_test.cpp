@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <regex>
 
 #include "present/incidents.h"
 #include "present/inert.h"
@@ -128,11 +129,15 @@ TEST(TextGolden, HostileTextIsInertEverywhere) {
             EXPECT_NE(joined.find("x1b"), std::string::npos) << text;
         }
     }
-    EXPECT_EQ(answer_markdown(view).find("<script>"), std::string::npos);
+    // Between backticks Markdown takes nothing for its own.
+    const std::string prose = std::regex_replace(answer_markdown(view), std::regex("`[^`]*`"), "");
+    EXPECT_EQ(prose.find("<script>"), std::string::npos);
+    EXPECT_NE(prose.find("\\<script\\>"), std::string::npos);
 }
 
 TEST(JsonGolden, ViewIncidentsAndLadder) {
-    const auto view = support::failing_view();
+    auto view = support::failing_view();
+    for (auto& row : view.destinations) row.series.resize(std::min<std::size_t>(row.series.size(), 2));
     support::expect_golden("tests/golden/json/view.json", to_text(to_json(view), 1) + "\n");
     support::expect_golden("tests/golden/json/view-empty.json", to_text(to_json(support::empty_view()), 1) + "\n");
     auto incidents = nlohmann::json::array();

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import sqlite3
+import struct
+import subprocess
+from collections import Counter
 from pathlib import Path
+from typing import Iterator
 
 from lab.agent import Agent
 
+# struct netwatch_header: at_ns, netns, kind, size.
+_HEADER = struct.Struct("<QIHH")
 
-def find(agent: Agent) -> Path | None:
-    """The recording that the agent has left under its state directory."""
-    found = sorted(path for path in agent.state.rglob("*.db") if path.is_file())
-    return found[-1] if found else None
+
+def path(agent: Agent) -> Path:
+    return agent.state / "recording.db"
 
 
 def violations(agent: Agent, final: list[dict], netns: int) -> list[str]:
-    path = find(agent)
-    if path is None:
+    recording = path(agent)
+    if not recording.is_file():
         return ["the agent has left no recording"]
-    replayed = agent.replay(path)
-    return _differences(final, replayed)
+    return _foreign(recording, netns) + _differences(final, agent.replay(recording))
+
+
+def _foreign(recording: Path, netns: int) -> list[str]:
+    """Records of another namespace. 0 marks those that belong to none, such as the agent's own accounts."""
+    strangers = Counter((kind, other) for other, kind in _headers(recording) if other not in (netns, 0))
+    return [f"{count} records of kind {kind} are of namespace {other}" for (kind, other), count in strangers.items()]
+
+
+def _headers(recording: Path) -> Iterator[tuple[int, int]]:
+    """Namespace and kind of every record."""
+    with sqlite3.connect(f"file:{recording}?mode=ro", uri=True) as database:
+        frames = b"".join(row[0] for row in database.execute("SELECT records FROM batches ORDER BY id"))
+    records = subprocess.run(["zstd", "-dcq"], input=frames, capture_output=True, check=True).stdout
+    offset = 0
+    while offset < len(records):
+        _, netns, kind, size = _HEADER.unpack_from(records, offset)
+        if size < _HEADER.size:
+            raise ValueError(f"a record of {size} bytes at {offset}")
+        yield netns, kind
+        offset += size
 
 
 def _differences(live: list[dict], replayed: list[dict]) -> list[str]:
@@ -32,7 +57,7 @@ def _differences(live: list[dict], replayed: list[dict]) -> list[str]:
             found.append(f"replay lacks {incident['id']} {incident['type']}")
         elif other != incident:
             keys = [key for key in incident if incident[key] != other.get(key)]
-            first = keys[0]
-            found.append(f"replay of {incident['id']} differs in {', '.join(keys)}: {first} {incident[first]} / {other.get(first)}")
-    found += [f"replay adds {id_} {incident['type']}" for id_, incident in by_id.items()]
-    return found or ["replay has another order"]
+            example = f"{keys[0]} {incident[keys[0]]} live, {other.get(keys[0])} replayed" if keys else "added fields"
+            found.append(f"replay of {incident['id']} differs in {', '.join(keys)}: {example}")
+    found += [f"replay adds {incident['id']} {incident['type']}" for incident in by_id.values()]
+    return found or ["replay gives another order"]

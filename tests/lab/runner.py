@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from lab.agent import Agent
 from lab.rig import Rig
 from lab.scenarios import Lab, Scenario
 
-# How the outcome of an attempt that the fault did not touch reads in a client's log.
-HEALTHY_RESULTS = ("ok",)
+# An attempt in the rig takes a millisecond; one that took this long has waited for a retransmission or for the service.
+SLOW_MS = 190
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
         finally:
             agent.stop()
         if options.keep:
-            result.reasons.append(f"kept: {rig.directory}") if not result.ok else None
             _keep(rig, agent, result)
     result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
     result.took_s = round(time.monotonic() - begun, 1)
@@ -58,10 +58,10 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
         time.sleep(late_s)
         agent.start()
     if fault:
-        healed_at = _follow_fault(scenario, lab, agent, fault, onset_at, rng)
+        healed_at, counts = _follow_fault(scenario, agent, fault, onset_at, rng)
     else:
         agent.wait_until(lambda updates: any(judge.is_alarm(u.incident) for u in updates), scenario.watch_s)
-        healed_at = time.time()
+        healed_at, counts = time.time(), {}
     view = agent.view()
     lab.stop_clients()
     final = _settled(agent)
@@ -86,21 +86,24 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
     elif status != 0:
         result.reasons.append(f"the agent ended with {status}")
     result.reasons += recording.violations(agent, final, run.netns)
-    result.injector = getattr(fault, "counts", {})
+    result.injector = counts
     result.ok = not result.reasons
     return result
 
 
-def _follow_fault(scenario, lab, agent, fault, onset_at, rng) -> float:
-    """Waits for the right verdict, looks whether it lasts, heals, waits for the end; returns when it was healed."""
+def _follow_fault(scenario, agent, fault, onset_at, rng) -> tuple[float, dict]:
+    """Waits for the right verdict, looks whether it lasts, heals, waits for the end.
+
+    Returns when it was healed, and what the injector has counted until then.
+    """
     after = 0.0 if scenario.late_s else onset_at
     agent.wait_until(lambda updates: judge.detected_by(fault.label, updates, after), scenario.deadline_s + 1)
     agent.wait_until(lambda _: False, rng.uniform(3.1, 4.7))
-    fault.counts = fault.truth()
+    counts = fault.truth()
     fault.heal()
     healed_at = time.time()
-    agent.wait_until(lambda updates: _all_resolved(updates), judge.CLEAR_WITHIN_S + 1)
-    return healed_at
+    agent.wait_until(_all_resolved, judge.CLEAR_WITHIN_S + 1)
+    return healed_at, counts
 
 
 def _all_resolved(updates) -> bool:
@@ -128,12 +131,13 @@ def _first_affected(lab: Lab, onset_at: float) -> float | None:
         outcome["t"]
         for client in lab.clients
         for outcome in client.outcomes()
-        if outcome["result"] not in HEALTHY_RESULTS and outcome["t"] >= onset_at
+        if outcome["t"] >= onset_at and (outcome["result"] != "ok" or outcome["ms"] > SLOW_MS)
     ]
     return min(times, default=None)
 
 
 def _keep(rig: Rig, agent: Agent, result: judge.Result) -> None:
+    print(f" kept in {rig.directory}", end="", file=sys.stderr)
     with (rig.directory / "updates.jsonl").open("w") as out:
         for update in agent.updates:
             out.write(json.dumps({"at": update.at, "incident": update.incident}) + "\n")

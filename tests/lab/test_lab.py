@@ -4,19 +4,10 @@ import os
 
 import pytest
 
-from lab.agent import find_binary
 from lab.runner import Options, run_scenario
 from lab.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def binary():
-    path = find_binary()
-    if path is None:
-        pytest.skip("netwatch is not built: no binary under build/dev or build/release, and NETWATCH_BIN is not set")
-    return path
 
 
 @pytest.mark.parametrize(
