@@ -39,11 +39,12 @@ std::string share_cell(double share) {
 }
 
 constexpr std::array fields = std::to_array<Field>({
-    {"destination", "DESTINATION", Unit::text, 30, 0, "Address and port as the socket has them, with the name it was resolved from.",
+    {"destination", "DESTINATION", Unit::text, 30, 0, "Port and the name it was resolved from, or the address as the socket has it; /udp where it is not TCP.",
      [](const DestinationRow& row) -> FieldValue {
-         const std::string address = row.ref.endpoint.to_display();
-         if (!row.ref.name) return address;
-         return row.ref.endpoint.port == 0 ? *row.ref.name : fmt::format("{}:{}", *row.ref.name, row.ref.endpoint.port);
+         const auto& endpoint = row.ref.endpoint;
+         const std::string suffix = endpoint.protocol == Protocol::udp ? "/udp" : "";
+         if (!row.ref.name) return endpoint.to_display() + suffix;
+         return endpoint.port == 0 ? *row.ref.name : fmt::format("{}:{}{}", *row.ref.name, endpoint.port, suffix);
      }},
     {"protocol", "PROTO", Unit::text, 0, 0, "tcp or udp.",
      [](const DestinationRow& row) -> FieldValue { return std::string(to_string(row.ref.endpoint.protocol)); }},

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "present/incidents.h"
 #include "present/inert.h"
@@ -11,7 +10,7 @@
 namespace netwatch::present {
 namespace {
 
-enum class Kind : std::uint8_t { failing, degraded, not_the_network, clean, no_verdict };
+enum class Kind : std::uint8_t { failing, degraded, not_the_network, clean, nothing_seen, outdated };
 
 // What the answer says, before it is put into a form.
 struct Answer {
@@ -29,7 +28,8 @@ std::string_view verdict_of(Kind kind) {
         case Kind::degraded: return "NETWORK: DEGRADED";
         case Kind::not_the_network: return "NOT THE NETWORK";
         case Kind::clean: return "NETWORK: CLEAN";
-        case Kind::no_verdict: return "NO VERDICT";
+        case Kind::nothing_seen:
+        case Kind::outdated: return "NO VERDICT";
     }
     return "NO VERDICT";
 }
@@ -40,7 +40,8 @@ Paint paint_of(Kind kind) {
         case Kind::degraded: return Paint::yellow;
         case Kind::not_the_network:
         case Kind::clean: return Paint::green;
-        case Kind::no_verdict: return Paint::bold;
+        case Kind::nothing_seen:
+        case Kind::outdated: return Paint::bold;
     }
     return Paint::plain;
 }
@@ -67,9 +68,12 @@ std::string hurt_processes(const std::vector<IncidentGroup>& alarms) {
 }
 
 std::string failing_headline(const model::HostView& view, const std::vector<IncidentGroup>& alarms, std::size_t hurt) {
-    core::UtcNs since = alarms.front().root->first_affected_at;
+    // What is worst sets the beginning: a milder trouble may be older and is listed with its own time.
+    const model::Incident& worst = *alarms.front().root;
+    core::UtcNs since = worst.first_affected_at;
     for (const auto& group : alarms) {
-        if (blames_network(*group.root)) since = std::min(since, group.root->first_affected_at);
+        const bool as_bad = blames_network(*group.root) && group.root->severity == worst.severity;
+        if (as_bad) since = std::min(since, group.root->first_affected_at);
     }
     return fmt::format(" since {} UTC ({}) on {} · {} of {} destinations{}", core::to_time_of_day(since),
                        age_words(since, view.at), inert(view.hostname), hurt, view.destinations.size(),
@@ -82,8 +86,10 @@ std::string watched(const model::HostView& view) {
                        age_words(view.started_at, view.at));
 }
 
-Kind kind_of(const model::HostView& view, const std::vector<IncidentGroup>& alarms) {
-    if (alarms.empty()) return view.destinations.empty() ? Kind::no_verdict : Kind::clean;
+Kind kind_of(const model::HostView& view, const std::vector<IncidentGroup>& alarms, std::optional<core::UtcNs> now) {
+    constexpr std::int64_t outdated_ns = 10'000'000'000;
+    if (now && now->ns - view.at.ns > outdated_ns) return Kind::outdated;
+    if (alarms.empty()) return view.destinations.empty() ? Kind::nothing_seen : Kind::clean;
     if (!blames_network(*alarms.front().root)) return Kind::not_the_network;
     const bool critical = std::ranges::any_of(alarms, [](const IncidentGroup& group) {
         return blames_network(*group.root) && group.root->severity == model::Severity::critical;
@@ -91,40 +97,52 @@ Kind kind_of(const model::HostView& view, const std::vector<IncidentGroup>& alar
     return critical ? Kind::failing : Kind::degraded;
 }
 
-Answer compose(const model::HostView& view, std::optional<core::UtcNs> now) {
+std::string headline(const model::HostView& view, const Answer& answer, std::optional<core::UtcNs> now) {
+    const auto hurt = static_cast<std::size_t>(std::ranges::count_if(
+        view.destinations, [&](const auto& row) { return is_hurt_by_network(row, view); }));
+    const std::string host = inert(view.hostname);
+    switch (answer.kind) {
+        case Kind::failing:
+        case Kind::degraded: return failing_headline(view, answer.alarms, hurt);
+        case Kind::not_the_network: {
+            const auto& incident = *answer.alarms.front().root;
+            return fmt::format(": {} of {} destinations clean on {} · {} {} for {}", view.destinations.size() - hurt,
+                               view.destinations.size(), host, where(incident), model::short_name(incident.type),
+                               age_words(incident.first_affected_at, view.at));
+        }
+        case Kind::clean:
+            return fmt::format(" on {} · nothing is wrong with the network as far as this host can see", host);
+        case Kind::nothing_seen:
+            return fmt::format(" on {} · no connection seen in {} of watching", host,
+                               age_words(view.started_at, view.at));
+        case Kind::outdated:
+            return fmt::format(" on {} · the agent last looked {} ago, at {} UTC; what it saw then:", host,
+                               age_words(view.at, now.value_or(view.at)), core::to_time_of_day(view.at));
+    }
+    return {};
+}
+
+bool is_healed_of_late(const model::Incident& incident, core::UtcNs at) {
     constexpr std::int64_t recently_ns = 600'000'000'000;
+    return incident.resolved_at && at.ns - incident.resolved_at->ns < recently_ns && !incident.symptom &&
+           incident.severity != model::Severity::info;
+}
+
+bool is_below_alarm(const model::Incident& incident) {
+    return incident.state == model::IncidentState::suspected ||
+           (incident.state == model::IncidentState::open && incident.severity == model::Severity::info);
+}
+
+Answer compose(const model::HostView& view, std::optional<core::UtcNs> now) {
     Answer answer;
     answer.alarms = group_incidents(view.incidents, false);
     std::ranges::stable_partition(answer.alarms, [](const auto& group) { return blames_network(*group.root); });
-    answer.kind = kind_of(view, answer.alarms);
-    answer.blind_spots = blind_spots(view, now);
+    answer.kind = kind_of(view, answer.alarms, now);
+    answer.headline = headline(view, answer, now);
+    answer.blind_spots = blind_spots(view);
     for (const auto& incident : view.incidents) {
-        const bool recent = incident.resolved_at && view.at.ns - incident.resolved_at->ns < recently_ns;
-        if (recent && !incident.symptom && incident.severity != model::Severity::info) answer.healed.push_back(&incident);
-        const bool open = incident.state == model::IncidentState::open;
-        const bool minor = open && incident.severity == model::Severity::info;
-        if (incident.state == model::IncidentState::suspected || minor) ++answer.below_alarm;
-    }
-    const auto hurt = static_cast<std::size_t>(std::ranges::count_if(
-        view.destinations, [&](const auto& row) { return is_hurt_by_network(row, view); }));
-    switch (answer.kind) {
-        case Kind::failing:
-        case Kind::degraded: answer.headline = failing_headline(view, answer.alarms, hurt); break;
-        case Kind::not_the_network:
-            answer.headline = fmt::format(": {} of {} destinations clean on {} · {} {} for {}",
-                                          view.destinations.size() - hurt, view.destinations.size(),
-                                          inert(view.hostname), where(*answer.alarms.front().root),
-                                          model::short_name(answer.alarms.front().root->type),
-                                          age_words(answer.alarms.front().root->first_affected_at, view.at));
-            break;
-        case Kind::clean:
-            answer.headline = fmt::format(" on {} · nothing is wrong with the network as far as this host can see",
-                                          inert(view.hostname));
-            break;
-        case Kind::no_verdict:
-            answer.headline = fmt::format(" on {} · no connection seen in {} of watching", inert(view.hostname),
-                                          age_words(view.started_at, view.at));
-            break;
+        if (is_healed_of_late(incident, view.at)) answer.healed.push_back(&incident);
+        if (is_below_alarm(incident)) ++answer.below_alarm;
     }
     return answer;
 }
@@ -170,7 +188,7 @@ std::vector<Line> lines_about(const IncidentGroup& group) {
 std::vector<Line> lines_below(const model::HostView& view, const Answer& answer) {
     constexpr std::size_t most_spots = 4;
     std::vector<Line> lines;
-    if (answer.kind == Kind::clean) lines.push_back({"seen", watched(view)});
+    if (answer.alarms.empty() && !view.destinations.empty()) lines.push_back({"seen", watched(view)});
     for (std::size_t i = 1; i < answer.alarms.size(); ++i) {
         const auto& incident = *answer.alarms[i].root;
         lines.push_back({"also", fmt::format("{} {}, {:.2f} sure · {} · {}", symbol(incident.severity),

@@ -35,8 +35,7 @@ std::string first_line(const model::Incident& incident, core::UtcNs at, const St
                                    pad_right(where(incident), where_width(style)),
                                    pad_left(age(incident.first_affected_at, until), since_width),
                                    pad_left(fmt::format("{:.2f}", incident.confidence), confidence_width));
-    if (style.width >= id_from_width) line += " " + paint(pad_right(inert(incident.id), id_width), Paint::dim, style);
-    while (line.ends_with(' ')) line.pop_back();
+    if (style.width >= id_from_width) line += " " + paint(cut(inert(incident.id), id_width), Paint::dim, style);
     return line + '\n';
 }
 
@@ -117,6 +116,32 @@ std::string facts(const model::Incident& incident, core::UtcNs at, const Style& 
     return text;
 }
 
+std::string_view verdict_word(model::LadderVerdict verdict) {
+    switch (verdict) {
+        case model::LadderVerdict::healthy: return "HEALTHY";
+        case model::LadderVerdict::not_the_network: return "NOT THE NETWORK";
+        case model::LadderVerdict::failing: return "FAILING";
+        case model::LadderVerdict::unknown: return "NO VERDICT";
+    }
+    return "NO VERDICT";
+}
+
+// What the view knows of an incident that a ladder names.
+std::string explanation(const model::Incident& incident, const Style& style) {
+    std::string text = wrap("", fmt::format("{}, {:.2f} sure {}", type_and_cause(incident.type, incident.cause),
+                                            incident.confidence, alternatives(incident)), style);
+    const std::string note = state_note(incident);
+    text += wrap("", fmt::format("since {} UTC, named after {}{}{}", core::to_time_of_day(incident.first_affected_at),
+                                 age_words(incident.first_affected_at, incident.detected_at),
+                                 note.empty() ? "" : "; ", note), style);
+    for (const auto& change : incident.changes) text += wrap("changed ", change_text(incident, change), style);
+    for (const auto& ruled : incident.ruled_out) {
+        text += wrap("", fmt::format("not {}: {}", model::to_string(ruled.type), inert(ruled.because)), style);
+    }
+    if (const auto split = would_split(incident); !split.empty()) text += wrap("tell by ", split, style);
+    return text;
+}
+
 std::string advice_text(const std::vector<model::Advice>& advice, const Style& style) {
     std::string text;
     for (const auto& step : advice) {
@@ -186,20 +211,11 @@ std::string ladder_text(const model::Ladder& ladder, const model::HostView& view
         heading += fmt::format(" as {} sees it, {} UTC", inert(view.hostname), core::to_time_of_day(view.at));
     }
     std::string text = wrap("", heading, style) + "\n" + ladder_steps(ladder.steps, style) + "\n";
-    if (!ladder.summary.empty()) text += wrap("", inert(ladder.summary), style);
+    text += wrap("", fmt::format("{}{}{}", verdict_word(ladder.verdict), ladder.summary.empty() ? "" : ": ",
+                                 inert(ladder.summary)), style);
     for (const auto& id : ladder.incidents) {
         const auto* incident = find_incident(view.incidents, id);
-        if (incident == nullptr) {
-            text += wrap("", "incident " + inert(id), style);
-            continue;
-        }
-        text += wrap("", fmt::format("{}, {:.2f} sure {}", type_and_cause(incident->type, incident->cause),
-                                     incident->confidence, alternatives(*incident)), style);
-        text += wrap("", fmt::format("since {} UTC, named after {}", core::to_time_of_day(incident->first_affected_at),
-                                     age_words(incident->first_affected_at, incident->detected_at)), style);
-        for (const auto& ruled : incident->ruled_out) {
-            text += wrap("", fmt::format("not {}: {}", model::to_string(ruled.type), inert(ruled.because)), style);
-        }
+        text += incident == nullptr ? wrap("", "incident " + inert(id), style) : explanation(*incident, style);
     }
     if (!ladder.advice.empty()) text += "next:\n" + advice_text(ladder.advice, style);
     return finish(std::move(text), style);

@@ -134,14 +134,10 @@ std::string state_note(const model::Incident& incident) {
                        age_words(incident.first_affected_at, *incident.resolved_at));
 }
 
-std::vector<std::string> blind_spots(const model::HostView& view, std::optional<core::UtcNs> now) {
-    constexpr std::int64_t old_ns = 5'000'000'000;
+std::vector<std::string> blind_spots(const model::HostView& view) {
     constexpr std::int64_t short_watch_ns = 600'000'000'000;
     const auto& observer = view.observer;
     std::vector<std::string> spots;
-    if (now && now->ns - view.at.ns > old_ns) {
-        spots.push_back(fmt::format("the agent last looked {} ago: what follows is old", age_words(view.at, *now)));
-    }
     if (observer.lost_records > 0) {
         spots.push_back(fmt::format("{} records were lost: counts may be too low", grouped(observer.lost_records)));
     }
@@ -157,7 +153,7 @@ std::vector<std::string> blind_spots(const model::HostView& view, std::optional<
     }
     if (observer.recording_error) spots.push_back("not recorded: " + inert(*observer.recording_error));
     if (observer.udp_not_judged > 0) {
-        spots.push_back(fmt::format("{} UDP destinations without DNS are counted, not judged",
+        spots.push_back(fmt::format("UDP without DNS is counted, not judged: {} seen",
                                     grouped(observer.udp_not_judged)));
     }
     if (view.at.ns - view.started_at.ns < short_watch_ns) {

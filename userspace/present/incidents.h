@@ -42,9 +42,7 @@ struct IncidentGroup {
 // Open: nothing; else "no traffic since, nothing has succeeded", "healed at 19:44:02 after 1 min 37 s".
 [[nodiscard]] std::string state_note(const model::Incident& incident);
 
-// What netwatch could not see, one sentence each, the gravest first; empty: nothing that it knows of. `now`: where the
-// caller has a clock, to tell a view that has grown old.
-[[nodiscard]] std::vector<std::string> blind_spots(const model::HostView& view,
-                                                   std::optional<core::UtcNs> now = std::nullopt);
+// What netwatch could not see, one sentence each, the gravest first; empty: nothing that it knows of.
+[[nodiscard]] std::vector<std::string> blind_spots(const model::HostView& view);
 
 }  // namespace netwatch::present

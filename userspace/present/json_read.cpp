@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cmath>
 #include <limits>
-#include <type_traits>
+#include <utility>
 
 #include "present/json.h"
 
@@ -51,9 +50,11 @@ public:
 
     template <typename T>
     [[nodiscard]] T integer() const {
-        if (value_.is_number_unsigned() && value_.get<std::uint64_t>() <= greatest<T>()) return value_.get<T>();
-        if constexpr (std::is_signed_v<T>) {
-            if (value_.is_number_integer() && value_.get<std::int64_t>() < 0) return value_.get<T>();
+        if (value_.is_number_unsigned() && std::in_range<T>(value_.get<std::uint64_t>())) return value_.get<T>();
+        // A value that was built and not parsed may be a positive number of signed type.
+        if (value_.is_number_integer() && !value_.is_number_unsigned() &&
+            std::in_range<T>(value_.get<std::int64_t>())) {
+            return value_.get<T>();
         }
         wrong(fmt::format("an integer from {} to {}", std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
     }
@@ -99,11 +100,6 @@ public:
     }
 
 private:
-    template <typename T>
-    static constexpr std::uint64_t greatest() {
-        return static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-    }
-
     [[nodiscard]] const json& object() const {
         if (!value_.is_object()) wrong("an object");
         return value_;

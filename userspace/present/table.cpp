@@ -21,28 +21,32 @@ std::string lower(std::string_view text) {
     return result;
 }
 
-// Gives the text columns in turn what the numbers leave: the destination most of it, so that a long name stays whole.
+// Takes up to `need` cells from the column of that id, down to `least`; how many it gave.
+std::size_t narrow(std::vector<Column>& columns, std::string_view id, std::size_t least, std::size_t need) {
+    const auto column = std::ranges::find(columns, id, [](const Column& each) { return each.field->id; });
+    if (column == columns.end() || column->width <= least) return 0;
+    const std::size_t given = std::min(need, column->width - least);
+    column->width -= given;
+    return given;
+}
+
+// Makes the columns fit: the process gives way before the destination, so that a long name stays whole; what is left
+// over goes to the destination first.
 void share_out(std::vector<Column>& columns, std::size_t width) {
-    std::size_t fixed = mark_width + columns.size() - 1;
-    for (const auto& column : columns) fixed += column.width;
-    constexpr std::size_t least = 9;
+    std::size_t used = mark_width + columns.size() - 1;
+    for (const auto& column : columns) used += column.width;
+    if (used > width) used -= narrow(columns, "who", 10, used - width);
+    if (used > width) used -= narrow(columns, "destination", 12, used - width);
     constexpr std::size_t widest_destination = 60;
     constexpr std::size_t widest_who = 30;
-    while (fixed > width) {
-        const auto widest = std::ranges::max_element(columns, {}, [](const Column& column) {
-            return column.is_text() && column.field->id != "verdict" ? column.width : 0;
-        });
-        if (widest->width <= least) return;
-        --widest->width;
-        --fixed;
-    }
     for (auto& column : columns) {
         const std::size_t most = column.field->id == "destination" ? widest_destination
                                  : column.field->id == "who"       ? widest_who
                                                                    : column.width;
-        const std::size_t more = std::min(width - fixed, most - std::min(most, column.width));
+        if (used >= width || column.width >= most) continue;
+        const std::size_t more = std::min(width - used, most - column.width);
         column.width += more;
-        fixed += more;
+        used += more;
     }
 }
 
@@ -129,6 +133,11 @@ bool comes_before(const model::FieldValue& left, const model::FieldValue& right,
     return false;
 }
 
+std::string trimmed(std::string line) {
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line;
+}
+
 }  // namespace
 
 std::vector<Column> columns_for(std::size_t width) {
@@ -153,15 +162,13 @@ std::string cell(const model::DestinationRow& row, const Column& column) {
 std::string heading_line(std::span<const Column> columns) {
     std::string line(mark_width, ' ');
     for (const auto& column : columns) line += heading(column) + ' ';
-    line.pop_back();
-    return line;
+    return trimmed(std::move(line));
 }
 
 std::string row_line(const model::DestinationRow& row, std::span<const Column> columns) {
     std::string line = row.severity ? fmt::format("{} ", symbol(*row.severity)) : std::string(mark_width, ' ');
     for (const auto& column : columns) line += cell(row, column) + ' ';
-    line.pop_back();
-    return line;
+    return trimmed(std::move(line));
 }
 
 std::vector<const model::DestinationRow*> select_rows(std::span<const model::DestinationRow> rows,

@@ -27,7 +27,7 @@ struct Column {
 [[nodiscard]] std::string heading(const Column& column);
 [[nodiscard]] std::string cell(const model::DestinationRow& row, const Column& column);
 
-// Mark, headings and cells as one line without colour.
+// Mark, headings and cells as one line without colour and without spaces at its end.
 [[nodiscard]] std::string heading_line(std::span<const Column> columns);
 [[nodiscard]] std::string row_line(const model::DestinationRow& row, std::span<const Column> columns);
 
