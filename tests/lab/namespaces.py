@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 NETNS_DIR = Path("/run/netns")
@@ -96,11 +98,17 @@ def existing() -> list[str]:
 
 
 def sweep() -> list[str]:
-    """Removes what dead runs have left behind and returns the names."""
-    removed = []
-    for name in existing():
-        owner = int(NAME_PATTERN.match(name).group(1))
-        if not Path(f"/proc/{owner}").exists():
-            remove(name)
-            removed.append(name)
+    """Removes what dead runs have left behind and returns the namespaces' names."""
+    removed = [name for name in existing() if _orphaned(name)]
+    for name in removed:
+        remove(name)
+    for directory in Path(tempfile.gettempdir()).glob("nwlab-*"):
+        if directory.is_dir() and _orphaned(directory.name):
+            shutil.rmtree(directory, ignore_errors=True)
     return removed
+
+
+def _orphaned(name: str) -> bool:
+    """Is the process gone that made what has this name?"""
+    owner = name.split("-")[1]
+    return owner.isdigit() and not Path(f"/proc/{owner}").exists()

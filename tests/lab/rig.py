@@ -119,7 +119,7 @@ class Rig:
         _live_rigs.append(self)
         _install_signal_handlers()
         try:
-            self.directory = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
+            self.directory = Path(tempfile.mkdtemp(prefix=f"{'netwatch-lab' if self.keep else self.prefix}-"))
             self.directory.chmod(0o755)
             self._build()
         except BaseException:
