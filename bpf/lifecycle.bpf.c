@@ -76,15 +76,14 @@ static __always_inline void fill_connect(struct netwatch_connect *record, struct
     record->rtt_us = NETWATCH_ABSENT_U32;
 }
 
-static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *tp, int new_state) {
+static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *tp, struct socket_state *state,
+                                        int new_state) {
     __u32 netns = netns_of(&sk->__sk_common);
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_CONNECT, netns);
-    struct socket_state *state;
     struct netwatch_connect *record;
 
     if (!account)
         return;
-    state = find_state(sk);
     if (!state) {
         account->dropped_map++;
         return;
@@ -109,15 +108,13 @@ static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *
     submit_now(record);
 }
 
-static __always_inline void end_accept(struct sock *sk, const struct tcp_sock *tp) {
+static __always_inline void end_accept(struct sock *sk, const struct tcp_sock *tp, const struct socket_state *state) {
     __u32 netns = netns_of(&sk->__sk_common);
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ACCEPT, netns);
-    struct socket_state *state;
     struct netwatch_accept *record;
 
     if (!account)
         return;
-    state = find_state(sk);
     if (!state) {
         account->dropped_map++;
         return;
@@ -169,13 +166,13 @@ static __always_inline void end_connection(struct sock *sk, const struct tcp_soc
 }
 
 static __always_inline void leave_syn_state(struct sock *sk, const struct tcp_sock *tp, int old_state) {
-    const struct socket_state *state = find_state(sk);
+    struct socket_state *state = find_state(sk);
 
     /* An active open may pass SYN_RECV: a simultaneous open, or a socket connected to itself. */
     if (old_state == TCP_SYN_SENT || (state && state->connecting))
-        end_connect(sk, tp, TCP_ESTABLISHED);
+        end_connect(sk, tp, state, TCP_ESTABLISHED);
     else if (old_state == TCP_SYN_RECV)
-        end_accept(sk, tp);
+        end_accept(sk, tp, state);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -206,7 +203,7 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
         return 0;
     }
     if (old_state == TCP_SYN_SENT)
-        end_connect(sk, tp, new_state);
+        end_connect(sk, tp, find_state(sk), new_state);
     else
         end_connection(sk, tp, old_state);
     forget_state(sk);

@@ -15,7 +15,7 @@ enum { CHRONO_BUSY = 1, CHRONO_RWND_LIMITED = 2, CHRONO_SNDBUF_LIMITED = 3 };
 static __always_inline void fill_chrono(struct netwatch_tcp_counters *counters, const struct tcp_sock *tp,
                                         __u32 now_jiffies) {
     __u32 busy = tp->chrono_stat[0], rwnd = tp->chrono_stat[1], sndbuf = tp->chrono_stat[2];
-    __u32 type = BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type);
+    __u32 type = BPF_CORE_READ_BITFIELD(tp, chrono_type);
     __u32 running = now_jiffies - tp->chrono_start;
 
     if (type == CHRONO_BUSY)
@@ -81,9 +81,9 @@ static __always_inline void fill_counters(struct netwatch_tcp_counters *counters
     counters->retransmits = tp->inet_conn.icsk_retransmits;
     counters->probes_out = tp->inet_conn.icsk_probes_out;
     counters->pending = tp->inet_conn.icsk_pending;
-    counters->ca_state = BPF_CORE_READ_BITFIELD_PROBED(tp, inet_conn.icsk_ca_state);
+    counters->ca_state = BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_ca_state);
     counters->state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
-    counters->sack_ok = BPF_CORE_READ_BITFIELD_PROBED(tp, rx_opt.sack_ok) != 0;
+    counters->sack_ok = BPF_CORE_READ_BITFIELD(tp, rx_opt.sack_ok) != 0;
     fill_timing(counters, tp);
     fill_queues(counters, tp);
 }
