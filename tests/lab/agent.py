@@ -113,7 +113,9 @@ class Agent:
         """The standard output of a command that asks this agent."""
         done = subprocess.run(self._command(*arguments), capture_output=True, text=True, timeout=20)
         if done.returncode not in allowed:
-            raise RuntimeError(f"netwatch {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}")
+            raise RuntimeError(
+                f"netwatch {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}"
+            )
         return done.stdout
 
     def _command(self, *arguments: str) -> list[str]:

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Client software of the lab: what applications do with sockets, one mode each, every outcome logged as a JSON line.
+"""Client software of the lab: what applications do with sockets, each outcome logged as a JSON line.
 
-A line is {"t": start in Unix seconds, "ms": duration, "to": "ip:port", "what": "connect"|"request", "result": "ok",
-"timeout", "closed" or an errno name}. Arrivals are drawn from the seed; the client runs until it is terminated, or
-until its mode has nothing left to do.
+A line is {"t": start in Unix seconds, "ms": duration, "to": "ip:port", "what": "connect" or "request",
+"result": "ok", "timeout", "closed" or an errno name}. Arrivals are drawn from the seed; the client runs until it is
+terminated, or until its mode has nothing left to do.
 """
 
 from __future__ import annotations
@@ -80,13 +80,16 @@ async def read_response(reader) -> str:
     return headers.get("connection", "keep-alive")
 
 
-async def request(streams, host: str, port: int, path: str, timeout: float, body: bytes = b"", last: bool = False) -> bool:
+async def request(
+    streams, host: str, port: int, path: str, timeout: float, body: bytes = b"", last: bool = False
+) -> bool:
     """One request on an open connection. True when the connection can be used again."""
     reader, writer = streams
     log = Log(host, port, "request")
     verb = "POST" if body else "GET"
     connection = "close" if last else "keep-alive"
-    head = f"{verb} {path} HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{verb} {path} HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     try:
         async with asyncio.timeout(timeout):
             writer.write(head.encode() + body)
@@ -112,7 +115,11 @@ class Client:
     def __init__(self, options):
         self.options = options
         self.rng = random.Random(f"client {options.seed}")
-        self.body = bytes(self.rng.randrange(256) for _ in range(1024)) * (options.size // 1024) if options.size else b""
+        self.body = (
+            bytes(self.rng.randrange(256) for _ in range(1024)) * (options.size // 1024)
+            if options.size
+            else b""
+        )
 
     async def pause(self) -> None:
         await asyncio.sleep(self.rng.expovariate(self.options.rate))
@@ -146,7 +153,9 @@ class Client:
             usable = streams is not None
             while usable:
                 await self.pause()
-                usable = await request(streams, host, port, self.options.path, self.options.timeout, self.body)
+                usable = await request(
+                    streams, host, port, self.options.path, self.options.timeout, self.body
+                )
             if streams:
                 await close(streams)
             await self.pause()
@@ -169,7 +178,10 @@ class Client:
     async def burst(self) -> None:
         """All connections at once, then the end."""
         await asyncio.gather(
-            *(self.once(*self.options.targets[i % len(self.options.targets)]) for i in range(self.options.count))
+            *(
+                self.once(*self.options.targets[i % len(self.options.targets)])
+                for i in range(self.options.count)
+            )
         )
 
     async def scan(self) -> None:
@@ -227,14 +239,27 @@ def probe(options) -> None:
             log.done("ok")
 
 
-MODES = ("connects", "sequential", "keep", "idle", "burst", "scan", "speculative", "periodic", "curl", "probe")
+MODES = (
+    "connects",
+    "sequential",
+    "keep",
+    "idle",
+    "burst",
+    "scan",
+    "speculative",
+    "periodic",
+    "curl",
+    "probe",
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", choices=MODES)
     parser.add_argument("targets", nargs="+", type=target)
-    parser.add_argument("--rate", type=float, default=5.0, help="per second; for kept connections, per connection")
+    parser.add_argument(
+        "--rate", type=float, default=5.0, help="per second; for kept connections, per connection"
+    )
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=4.0)
     parser.add_argument("--path", default="/")

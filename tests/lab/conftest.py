@@ -25,5 +25,7 @@ def pytest_collection_modifyitems(items):
 def binary() -> Path:
     path = find_binary()
     if path is None:
-        pytest.skip("netwatch is not built: no binary under build/dev or build/release, and NETWATCH_BIN is not set")
+        pytest.skip(
+            "netwatch is not built: no binary under build/dev or build/release, and NETWATCH_BIN is not set"
+        )
     return path

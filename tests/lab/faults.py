@@ -1,7 +1,7 @@
 """The injectors: each puts one fault into the rig with the means of an operator, none of them netwatch's.
 
-An injector returns a `Fault`: what is true now, in the terms of the incident contract, and how to heal it. The label
-is written here and nowhere else.
+An injector returns a `Fault`: what is true now, in the terms of the incident contract, and how to heal it. The
+label is written here and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ class Label:
     causes: tuple[str, ...]
     scope_kinds: tuple[str, ...]
     scope_values: tuple[str, ...] = ()
-    destinations: tuple[tuple[str, int | None], ...] = ()  # (ip, port), port None: the host, whatever the port
+    destinations: tuple[
+        tuple[str, int | None], ...
+    ] = ()  # (ip, port), port None: the host, whatever the port
     members: tuple[str, ...] = ()  # each must be among the scope's members
     offender: str | None = None
     perspective: str = "client"
-    set_allowed: tuple[str, ...] = ()  # types that may stand first where one end cannot know, the truth in the set
+    set_allowed: tuple[
+        str, ...
+    ] = ()  # types that may stand first where one end cannot know, the truth in the set
 
 
 @dataclass
@@ -89,7 +93,9 @@ def reject_port_unreachable(rig: Rig, family: int, ip: str, port: int) -> Fault:
     verdict = _nft_reject(family, "port-unreachable", "port-unreachable")
     heal = _filter(rig, "r2", "forward", f"{_match(family, ip)} tcp dport {port} {verdict}")
     offender = rig.addresses.of("r2", family)
-    return Fault(Label("firewall_block", ("icmp_port_unreachable",), offender=offender, **_at(ip, port)), heal)
+    return Fault(
+        Label("firewall_block", ("icmp_port_unreachable",), offender=offender, **_at(ip, port)), heal
+    )
 
 
 def admin_prohibited(rig: Rig, family: int, ip: str, port: int) -> Fault:
@@ -101,11 +107,13 @@ def admin_prohibited(rig: Rig, family: int, ip: str, port: int) -> Fault:
 
 def local_output_drop(rig: Rig, family: int, ip: str, port: int) -> Fault:
     heal = _filter(rig, "cli", "output", f"{_match(family, ip)} tcp dport {port} counter drop")
-    return Fault(Label("firewall_block", ("local_rule",), **_at(ip, port)), heal, lambda: _counted(rig, "cli"))
+    return Fault(
+        Label("firewall_block", ("local_rule",), **_at(ip, port)), heal, lambda: _counted(rig, "cli")
+    )
 
 
 def _unplug(rig: Rig, router: str, bridge: str, host: str) -> Callable[[], None]:
-    """Takes the switch port of a host down and forgets its neighbour entry on the router, as after a cable is cut."""
+    """Takes a host's switch port down and forgets its neighbour entry on the router."""
     rig.ip(router, "link", "set", host, "down")
     rig.ip(router, "neigh", "flush", "dev", bridge)
     return lambda: rig.ip(router, "link", "set", host, "up")
@@ -133,7 +141,9 @@ def _prefix_label(rig: Rig, family: int, destinations: list[tuple[str, int]], ca
         "routing_failure",
         (cause,),
         scope_kinds=("prefix",),
-        scope_values=(network.aggregate(family), f"{network.v6_prefix}::/64") if family == 6 else (network.v4,),
+        scope_values=(network.aggregate(family), f"{network.v6_prefix}::/64")
+        if family == 6
+        else (network.v4,),
         destinations=tuple(destinations),
         **more,
     )

@@ -143,9 +143,13 @@ def judge(run: Run) -> Result:
     if before and not run.late:
         result.false_incidents += len(before)
         reasons.append(f"{len(before)} above info in the healthy lead-in")
-    reasons += sorted({
-        f"unknown: {u.incident['summary']}" for u in run.updates if u.incident["type"] == "unknown" and is_alarm(u.incident)
-    })
+    reasons += sorted(
+        {
+            f"unknown: {u.incident['summary']}"
+            for u in run.updates
+            if u.incident["type"] == "unknown" and is_alarm(u.incident)
+        }
+    )
     if run.label is None:
         _judge_healthy(run, result)
     else:
@@ -159,7 +163,9 @@ def _judge_healthy(run: Run, result: Result) -> None:
     result.false_incidents = len(alarms)
     for incident in alarms.values():
         result.verdict = verdict_text(incident)
-        result.reasons.append(f"{incident['severity']} in a healthy run: {verdict_text(incident)}: {incident['summary']}")
+        result.reasons.append(
+            f"{incident['severity']} in a healthy run: {verdict_text(incident)}: {incident['summary']}"
+        )
 
 
 def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
@@ -193,7 +199,9 @@ def _judge_times(run: Run, result: Result, chosen: dict) -> None:
     if chosen["state"] != "resolved":
         result.reasons.append(f"still {chosen['state']} {CLEAR_WITHIN_S:.0f} s after the heal")
         return
-    resolved = [u.at for u in run.updates if u.incident["id"] == chosen["id"] and u.incident["state"] == "resolved"]
+    resolved = [
+        u.at for u in run.updates if u.incident["id"] == chosen["id"] and u.incident["state"] == "resolved"
+    ]
     if not resolved:
         result.reasons.append("resolved without an update that said so")
         return
@@ -206,7 +214,11 @@ def _judge_times(run: Run, result: Result, chosen: dict) -> None:
 
 def _update_violations(updates: list[Update]) -> list[str]:
     """Every state that an incident went through obeys the contract, too; each complaint is told once."""
-    found = {f"update of {u.incident.get('id')}: {text}" for u in updates for text in contract.violations(u.incident)}
+    found = {
+        f"update of {u.incident.get('id')}: {text}"
+        for u in updates
+        for text in contract.violations(u.incident)
+    }
     return sorted(found)
 
 
@@ -215,4 +227,6 @@ def _foreign_records(run: Run) -> list[str]:
     seen = {f"incident {i['id']}": i["source"].get("netns") for i in run.final}
     for row in run.view["destinations"]:
         seen[f"destination {row['ref']['ip']}:{row['ref'].get('port')}"] = row["netns"]
-    return [f"{what} is of namespace {netns}" for what, netns in seen.items() if netns not in (run.netns, None)]
+    return [
+        f"{what} is of namespace {netns}" for what, netns in seen.items() if netns not in (run.netns, None)
+    ]

@@ -1,7 +1,7 @@
 """Network namespaces by name, and processes inside them.
 
-Names are `nwlab-<pid>-<random>-<host>`: the pid is that of the process that made them, so that `sweep` can tell the
-leftovers of a dead run from a rig in use. A child started here dies with its parent (PR_SET_PDEATHSIG).
+Names are `nwlab-<pid>-<random>-<host>`: the pid is that of the process that made them, so that `sweep` can tell
+the leftovers of a dead run from a rig in use. A child started here dies with its parent (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def spawn(name: str | None, argv: list[str], **options) -> subprocess.Popen:
         os.close(fd)
 
 
-def run(name: str | None, argv: list[str], stdin: str | None = None, check: bool = True, timeout: float = 30.0) -> str:
+def run(
+    name: str | None, argv: list[str], stdin: str | None = None, check: bool = True, timeout: float = 30.0
+) -> str:
     """Runs a command to its end in namespace `name` and returns what it printed."""
     process = spawn(
         name, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

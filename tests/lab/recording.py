@@ -1,4 +1,4 @@
-"""What a run's recording must be: replayed, it gives what the agent said live, and holds no other namespace's records."""
+"""What a run's recording must be: the live answer when replayed, and free of other namespaces' records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def violations(agent: Agent, final: list[dict], netns: int) -> list[str]:
 def _foreign(recording: Path, netns: int) -> list[str]:
     """Records of another namespace. 0 marks those that belong to none, such as the agent's own accounts."""
     strangers = Counter((kind, other) for other, kind in _headers(recording) if other not in (netns, 0))
-    return [f"{count} records of kind {kind} are of namespace {other}" for (kind, other), count in strangers.items()]
+    return [
+        f"{count} records of kind {kind} are of namespace {other}"
+        for (kind, other), count in strangers.items()
+    ]
 
 
 def _headers(recording: Path) -> Iterator[tuple[int, int]]:
@@ -57,7 +60,11 @@ def _differences(live: list[dict], replayed: list[dict]) -> list[str]:
             found.append(f"replay lacks {incident['id']} {incident['type']}")
         elif other != incident:
             keys = [key for key in incident if incident[key] != other.get(key)]
-            example = f"{keys[0]} {incident[keys[0]]} live, {other.get(keys[0])} replayed" if keys else "added fields"
+            example = (
+                f"{keys[0]} {incident[keys[0]]} live, {other.get(keys[0])} replayed"
+                if keys
+                else "added fields"
+            )
             found.append(f"replay of {incident['id']} differs in {', '.join(keys)}: {example}")
     found += [f"replay adds {incident['id']} {incident['type']}" for incident in by_id.values()]
     return found or ["replay gives another order"]

@@ -5,12 +5,12 @@
                                            ├─ srv2
                                            └─ srv3
 
-`lan` is the client's link. Each server has one address in network `a` and one in network `b`, both IPv4 and IPv6; the
-client reaches them by two routes through r1, without a default route. Octets, host numbers and the congestion control
-come from the seed. Segmentation offload is off on every link: with it a single dropped packet is up to 64 KB.
+`lan` is the client's link. Each server has one address in network `a` and one in network `b`, both IPv4 and IPv6;
+the client reaches them by two routes through r1, without a default route. Octets, host numbers and the congestion
+control come from the seed. Segmentation offload is off on every link: with it a single dropped packet is up to 64 KB.
 
-Neighbour entries of the client and of the routers stay valid for a few seconds only, so that a host that has gone is
-noticed within a run; the three probes, a second apart, are the kernel's own.
+Neighbour entries of the client and of the routers stay valid for a few seconds only, so that a host that has gone
+is noticed within a run; the three probes, a second apart, are the kernel's own.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Rig:
         self._await_connectivity()
 
     def _await_connectivity(self) -> None:
-        """The kernel brings carriers up in its own time: the rig is ready when every host has answered the client."""
+        """Carriers come up in their own time: the rig is ready when every host has answered the client."""
         targets = [
             self.addresses.of(host, family, network)
             for family in (4, 6)
@@ -191,7 +191,9 @@ class Rig:
         ]
         deadline = time.monotonic() + 10
         for target in targets:
-            while not self.run("cli", ["ping", "-q", "-c", "1", "-W", "0.3", target], check=False).count(" 0% packet"):
+            while not self.run("cli", ["ping", "-q", "-c", "1", "-W", "0.3", target], check=False).count(
+                " 0% packet"
+            ):
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"{target} does not answer in a rig without a fault")
 
@@ -229,18 +231,23 @@ class Rig:
         commands += [f"addr add {address} dev {device} nodad" for device, address in self._addresses_of(host)]
         # A namespace may not choose a restricted congestion control as its default; a route may name any.
         congestion = f"congctl {self.congestion_control}" if host not in ("r1", "r2") else ""
-        commands += [f"route add {prefix} via {gateway} {congestion}" for prefix, gateway in self._routes_of(host)]
+        commands += [
+            f"route add {prefix} via {gateway} {congestion}" for prefix, gateway in self._routes_of(host)
+        ]
         for port in ports:
             features = ["tso", "off", "gso", "off", "gro", "off"]
             self.run(host, ["ethtool", "-K", port, *features])
         _ip_batch(commands, self.namespace(host))
         devices = [bridge, ports[0]] if bridge else ports
-        self._sysctl(host, {
-            f"net.{ip}.neigh.{device}.{key}": value
-            for ip in ("ipv4", "ipv6")
-            for device in devices
-            for key, value in _NEIGHBOR_SYSCTLS.items()
-        })
+        self._sysctl(
+            host,
+            {
+                f"net.{ip}.neigh.{device}.{key}": value
+                for ip in ("ipv4", "ipv6")
+                for device in devices
+                for key, value in _NEIGHBOR_SYSCTLS.items()
+            },
+        )
 
     def _addresses_of(self, host: str) -> list[tuple[str, str]]:
         nets = self.addresses

@@ -1,4 +1,4 @@
-"""Runs one scenario: rig, software, agent, a healthy lead-in, the fault, the verdict, the heal, the verdict's end."""
+"""Runs one scenario: rig, software, agent, healthy lead-in, fault, verdict, heal, the verdict's end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.agent import Agent
 from lab.rig import Rig
 from lab.scenarios import Lab, Scenario
 
-# An attempt in the rig takes a millisecond; one that took this long has waited for a retransmission or for the service.
+# An attempt takes a millisecond; one that took this long has waited for a retransmission or for the service.
 SLOW_MS = 190
 
 

@@ -74,11 +74,11 @@ class Scenario:
     watch_s: float = 7.0  # healthy scenarios: how long to look on afterwards
 
 
-# --- loads -----------------------------------------------------------------------------------------------------------
+# --- loads ---------------------------------------------------------------------------------------------------
 
 
 def _web_load(lab: Lab, ports: int = 1, kept: bool = True) -> None:
-    """Open-loop connects, curl and kept connections to the first ports of the victim's nginx; a healthy rest."""
+    """Open-loop connects, curl and kept connections to the first ports of the victim's nginx."""
     lab.nginx_on(*SERVERS)
     targets = [lab.at(lab.victim, port) for port in lab.ports[:ports]]
     lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
@@ -174,7 +174,7 @@ def _dead_health_check_load(lab: Lab) -> None:
     lab.client("periodic", [dead], rate=lab.rate(0.9, 1.7))
 
 
-# --- what happens ----------------------------------------------------------------------------------------------------
+# --- what happens --------------------------------------------------------------------------------------------
 
 
 def _port_closed(lab: Lab) -> Fault:
@@ -243,7 +243,7 @@ def _nothing(_lab: Lab) -> None:
     """The load itself is the trial."""
 
 
-# --- the list --------------------------------------------------------------------------------------------------------
+# --- the list ------------------------------------------------------------------------------------------------
 
 
 def _fault(name, number, title, prepare, happen, families=(4,), quick=(), **more) -> list[Scenario]:
@@ -273,30 +273,136 @@ _LOCAL_DROP = _on_victim_port(faults.local_output_drop)
 _LOSS_FORWARD = _loss(faults.loss_forward, 45, 57)
 
 SCENARIOS: list[Scenario] = [
-    *_fault("port_closed", 8, "port closed: nginx stopped", _one_port, _port_closed, (4, 6), (4,), bar_s=2.0),
+    *_fault(
+        "port_closed",
+        8,
+        "port closed: nginx stopped",
+        _one_port,
+        _port_closed,
+        families=(4, 6),
+        quick=(4,),
+        bar_s=2.0,
+    ),
     *_fault("one_port_closed", 9, "one of three ports closed", _three_ports, _one_port_closed, bar_s=2.0),
-    *_fault("firewall_drop", 27, "a router drops one port", _port_with_siblings, _firewall_drop, (4, 6), (4,), bar_s=2.3),
-    *_fault("reject_port_unreachable", 28, "REJECT, port-unreachable", _port_with_siblings, _REJECT_UNREACHABLE, bar_s=1.0),
-    *_fault("admin_prohibited", 29, "REJECT, admin-prohibited", _port_with_siblings, _ADMIN_PROHIBITED, (4, 6), (6,), bar_s=1.0),
-    *_fault("local_output_drop", 31, "a rule of this host drops", _port_with_siblings, _LOCAL_DROP, (4,), (4,), bar_s=2.3),
-    *_fault("host_down_routed", 6, "host down behind a router", _two_ports, lambda lab: faults.host_down_routed(lab.rig, lab.family, lab.victim)),
-    *_fault("host_down_on_link", 7, "host down on the local link", _neighbor_load, lambda lab: faults.host_down_on_link(lab.rig, lab.family)),
-    *_fault("net_unreachable", 18, "a router says net-unreachable for a prefix", _prefix_load, lambda lab: faults.net_unreachable(lab.rig, lab.family, _b_destinations(lab)), (4,), (4,), bar_s=1.0),
-    *_fault("prefix_blackholed", 19, "a router swallows a prefix", _prefix_load, lambda lab: faults.prefix_blackholed(lab.rig, lab.family, _b_destinations(lab))),
-    *_fault("no_route_here", 20, "this host's route is gone or refuses", _prefix_load, _no_route_here, (4, 6), (6,), bar_s=1.0),
-    *_fault("loss_forward", 15, "5 % loss towards a server", _upload_load, _LOSS_FORWARD, (4,), (4,)),
-    *_fault("loss_forward_small", 14, "1 % loss towards a server", _upload_load, _loss(faults.loss_forward, 9, 13)),
-    *_fault("loss_reverse", 46, "5 % loss towards us on a download", _download_load, _loss(faults.loss_reverse, 45, 57)),
-    *_fault("slow_service", 40, "service slow by 2 s, network healthy", _service_load, _service_slow, (4,), (4,)),
+    *_fault(
+        "firewall_drop",
+        27,
+        "a router drops one port",
+        _port_with_siblings,
+        _firewall_drop,
+        families=(4, 6),
+        quick=(4,),
+        bar_s=2.3,
+    ),
+    *_fault(
+        "reject_port_unreachable",
+        28,
+        "REJECT, port-unreachable",
+        _port_with_siblings,
+        _REJECT_UNREACHABLE,
+        bar_s=1.0,
+    ),
+    *_fault(
+        "admin_prohibited",
+        29,
+        "REJECT, admin-prohibited",
+        _port_with_siblings,
+        _ADMIN_PROHIBITED,
+        families=(4, 6),
+        quick=(6,),
+        bar_s=1.0,
+    ),
+    *_fault(
+        "local_output_drop",
+        31,
+        "a rule of this host drops",
+        _port_with_siblings,
+        _LOCAL_DROP,
+        quick=(4,),
+        bar_s=2.3,
+    ),
+    *_fault(
+        "host_down_routed",
+        6,
+        "host down behind a router",
+        _two_ports,
+        lambda lab: faults.host_down_routed(lab.rig, lab.family, lab.victim),
+    ),
+    *_fault(
+        "host_down_on_link",
+        7,
+        "host down on the local link",
+        _neighbor_load,
+        lambda lab: faults.host_down_on_link(lab.rig, lab.family),
+    ),
+    *_fault(
+        "net_unreachable",
+        18,
+        "a router says net-unreachable for a prefix",
+        _prefix_load,
+        lambda lab: faults.net_unreachable(lab.rig, lab.family, _b_destinations(lab)),
+        quick=(4,),
+        bar_s=1.0,
+    ),
+    *_fault(
+        "prefix_blackholed",
+        19,
+        "a router swallows a prefix",
+        _prefix_load,
+        lambda lab: faults.prefix_blackholed(lab.rig, lab.family, _b_destinations(lab)),
+    ),
+    *_fault(
+        "no_route_here",
+        20,
+        "this host's route is gone or refuses",
+        _prefix_load,
+        _no_route_here,
+        families=(4, 6),
+        quick=(6,),
+        bar_s=1.0,
+    ),
+    *_fault("loss_forward", 15, "5 % loss towards a server", _upload_load, _LOSS_FORWARD, quick=(4,)),
+    *_fault(
+        "loss_forward_small", 14, "1 % loss towards a server", _upload_load, _loss(faults.loss_forward, 9, 13)
+    ),
+    *_fault(
+        "loss_reverse",
+        46,
+        "5 % loss towards us on a download",
+        _download_load,
+        _loss(faults.loss_reverse, 45, 57),
+    ),
+    *_fault(
+        "slow_service", 40, "service slow by 2 s, network healthy", _service_load, _service_slow, quick=(4,)
+    ),
     *_fault("late_port_closed", 8, "port closed, agent 20 s late", _one_port, _port_closed, late_s=20.0),
-    *_fault("late_firewall_drop", 27, "a router drops one port, agent 20 s late", _port_with_siblings, _firewall_drop, late_s=20.0),
+    *_fault(
+        "late_firewall_drop",
+        27,
+        "a router drops one port, agent 20 s late",
+        _port_with_siblings,
+        _firewall_drop,
+        late_s=20.0,
+    ),
     *_fault("late_loss_forward", 15, "5 % loss, agent 20 s late", _upload_load, _LOSS_FORWARD, late_s=20.0),
     _healthy("restart", "a service restarts within a second", _one_port, _restart, quick=True),
     _healthy("port_scan", "a port scan from this host", _plain_load, _scan),
     _healthy("bulk_transfer", "bulk at full cwnd beside idle keepalive", _plain_load, _bulk, watch_s=3.0),
     _healthy("burst", "503 connections at once", _plain_load, _burst, quick=True),
-    _healthy("short_keepalive", "the server closes kept connections; speculative ones close unused", _short_keepalive_load, _nothing, watch_s=13.0),
-    _healthy("dead_health_check", "health checks to a backend that was never up", _dead_health_check_load, _nothing, watch_s=17.0),
-]  # fmt: skip
+    _healthy(
+        "short_keepalive",
+        "the server closes kept connections; speculative ones close unused",
+        _short_keepalive_load,
+        _nothing,
+        watch_s=13.0,
+    ),
+    _healthy(
+        "dead_health_check",
+        "health checks to a backend that was never up",
+        _dead_health_check_load,
+        _nothing,
+        watch_s=17.0,
+    ),
+]
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

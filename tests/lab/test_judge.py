@@ -31,8 +31,8 @@ def resolved(**fields) -> dict:
 def a_run(label=LABEL, updates=None, final=None, **fields) -> Run:
     default = [Update(ONSET + 1.5, incident()), Update(ONSET + 12, resolved())]
     run = dict(
-        label=label, netns=NETNS, ready_at=ONSET - 8, onset_at=ONSET, healed_at=ONSET + 6, first_affected_at=ONSET + 0.2,
-        deadline_s=15.0, late=False, updates=default if updates is None else updates,
+        label=label, netns=NETNS, ready_at=ONSET - 8, onset_at=ONSET, healed_at=ONSET + 6,
+        first_affected_at=ONSET + 0.2, deadline_s=15.0, late=False, updates=default if updates is None else updates,
         final=[resolved()] if final is None else final, view={"destinations": []},
     )  # fmt: skip
     return Run(**(run | fields))
@@ -61,18 +61,40 @@ OTHER = resolved(id="n2", scope={"kind": "destination", "value": None, "members"
     [
         ({"updates": [], "final": []}, "no incident"),
         (with_final(resolved(), OTHER), "2 root incidents"),
-        ({"label": Label("port_blocked", (), ("destination",), destinations=(("192.0.2.7", 443),))}, "not port_blocked"),
-        ({"label": Label("firewall_block", ("local_rule",), ("destination",), destinations=(("192.0.2.7", 443),))}, "cause"),
-        ({"label": Label("firewall_block", (), ("prefix",), destinations=(("192.0.2.7", 443),))}, "scope destination"),
-        ({"label": Label("firewall_block", (), ("destination",), destinations=(("192.0.2.9", 443),))}, "not 192.0.2.9"),
-        ({"label": Label("firewall_block", (), ("destination",), destinations=(("192.0.2.7", 80),))}, "port 443, not 80"),
+        (
+            {"label": Label("port_blocked", (), ("destination",), destinations=(("192.0.2.7", 443),))},
+            "not port_blocked",
+        ),
+        (
+            {
+                "label": Label(
+                    "firewall_block", ("local_rule",), ("destination",), destinations=(("192.0.2.7", 443),)
+                )
+            },
+            "cause",
+        ),
+        (
+            {"label": Label("firewall_block", (), ("prefix",), destinations=(("192.0.2.7", 443),))},
+            "scope destination",
+        ),
+        (
+            {"label": Label("firewall_block", (), ("destination",), destinations=(("192.0.2.9", 443),))},
+            "not 192.0.2.9",
+        ),
+        (
+            {"label": Label("firewall_block", (), ("destination",), destinations=(("192.0.2.7", 80),))},
+            "port 443, not 80",
+        ),
         ({"label": Label(**(LABEL.__dict__ | {"offender": "192.0.2.1"}))}, "offender None"),
         ({"updates": [Update(ONSET + 17, incident()), Update(ONSET + 18, resolved())]}, "named after"),
         ({"updates": [Update(ONSET - 2, incident()), Update(ONSET + 12, resolved())]}, "lead-in"),
         ({"final": [incident()]}, "still open"),
         ({"updates": [Update(ONSET + 1, incident()), Update(ONSET + 30, resolved())]}, "resolved after"),
         ({"netns": 17}, "of namespace"),
-        ({"updates": [Update(ONSET + 1, incident(confidence=0.2)), Update(ONSET + 12, resolved())]}, "confidence"),
+        (
+            {"updates": [Update(ONSET + 1, incident(confidence=0.2)), Update(ONSET + 12, resolved())]},
+            "confidence",
+        ),
         ({"label": None}, "in a healthy run"),
     ],
 )
@@ -83,7 +105,9 @@ def test_each_wrong_run_fails(fields, complaint):
 
 
 def test_a_symptom_and_a_superseded_incident_are_not_roots():
-    symptom = resolved(id="n2", symptom=True, root_cause=INCIDENT["root_cause"] | {"incident": INCIDENT["id"]})
+    symptom = resolved(
+        id="n2", symptom=True, root_cause=INCIDENT["root_cause"] | {"incident": INCIDENT["id"]}
+    )
     superseded = resolved(id="n3", resolution="superseded")
     assert judge(a_run(final=[resolved(), symptom, superseded])).ok
 

@@ -11,8 +11,7 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.mark.parametrize(
-    "scenario",
-    [pytest.param(s, id=s.name, marks=[pytest.mark.quick] if s.quick else []) for s in SCENARIOS],
+    "scenario", [pytest.param(s, id=s.name, marks=[pytest.mark.quick] if s.quick else []) for s in SCENARIOS]
 )
 def test_scenario(scenario, binary):
     seed = int(os.environ.get("NETWATCH_LAB_SEED", "1"))

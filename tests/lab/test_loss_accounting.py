@@ -1,4 +1,4 @@
-"""Loss, proven: under an overrun made on purpose, seen = emitted + filtered + dropped for every kind of record."""
+"""Loss, proven: in an overrun made on purpose, seen = emitted + filtered + dropped for every record kind."""
 
 import os
 import signal
@@ -25,7 +25,9 @@ def test_a_full_ring_is_counted(binary):
             agent.start(follow=False)
             os.kill(agent.pid, signal.SIGSTOP)
             try:
-                burst = [start_client(rig, "burst", [f"127.0.0.1:{PORT}"], count=CONNECTS // 7) for _ in range(7)]
+                burst = [
+                    start_client(rig, "burst", [f"127.0.0.1:{PORT}"], count=CONNECTS // 7) for _ in range(7)
+                ]
                 for client in burst:
                     client.wait(60)
             finally:
@@ -33,7 +35,9 @@ def test_a_full_ring_is_counted(binary):
             accounts = settled_accounts(agent)
         finally:
             agent.stop()
-    made = sum(outcome["what"] == "connect" and outcome["result"] == "ok" for c in burst for outcome in c.outcomes())
+    made = sum(
+        outcome["what"] == "connect" and outcome["result"] == "ok" for c in burst for outcome in c.outcomes()
+    )
     assert made > 2000
     connects = accounts["connect"]
     assert connects["seen"] >= made

@@ -1,4 +1,4 @@
-"""Passive, proven: in a silent namespace the interface's transmit counter stays where it was while netwatch runs."""
+"""Passive, proven: in a silent namespace the transmit counter stays where it was while netwatch runs."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ RUN_S = 6.0
 
 
 class SilentPair:
-    """Two namespaces and one link between them on which nothing speaks by itself: no IPv6, neighbours permanent."""
+    """Two namespaces and a link on which nothing speaks by itself: no IPv6, neighbours permanent."""
 
     def __init__(self):
         prefix = f"nwlab-{os.getpid()}-{secrets.token_hex(3)}"
@@ -26,13 +26,28 @@ class SilentPair:
         for name in (self.here, self.there):
             off = ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]
             namespaces.run(name, ["sysctl", "-q", "-w", *off])
-        self._ip("link", "add", "eth0", "netns", self.here, "type", "veth", "peer", "name", "eth0", "netns", self.there)
+        self._ip(
+            "link",
+            "add",
+            "eth0",
+            "netns",
+            self.here,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            self.there,
+        )
         macs = {HERE: "02:00:00:00:00:11", THERE: "02:00:00:00:00:12"}
         for name, own, other in ((self.here, HERE, THERE), (self.there, THERE, HERE)):
             self._ip("-n", name, "link", "set", "eth0", "address", macs[own], "up")
             self._ip("-n", name, "link", "set", "lo", "up")
             self._ip("-n", name, "addr", "add", f"{own}/24", "dev", "eth0")
-            self._ip("-n", name, "neigh", "add", other, "lladdr", macs[other], "dev", "eth0", "nud", "permanent")
+            self._ip(
+                "-n", name, "neigh", "add", other, "lladdr", macs[other], "dev", "eth0", "nud", "permanent"
+            )
 
     def close(self) -> None:
         namespaces.remove(self.here)

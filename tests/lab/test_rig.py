@@ -222,5 +222,3 @@ def test_nothing_is_left_after_a_kill(tmp_path):
         swept = namespaces.sweep()
         assert swept == ([] if kill is subprocess.Popen.terminate else names)
         assert not [name for name in namespaces.existing() if name.startswith(prefix)]
-
-

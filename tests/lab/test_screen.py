@@ -1,4 +1,4 @@
-"""The live view, on a real terminal: a fault shows with its destination and its name, and goes when it heals."""
+"""The live view, on a real terminal: a fault shows with destination and name, and goes when it heals."""
 
 import secrets
 import subprocess

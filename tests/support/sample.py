@@ -9,8 +9,18 @@ INCIDENT = {
     "type": "firewall_block",
     "cause": "silent_drop",
     "candidates": [
-        {"type": "firewall_block", "cause": "silent_drop", "probability": 0.62, "would_split": "another port answers"},
-        {"type": "host_unreachable", "cause": "silent", "probability": 0.33, "would_split": "another port is silent"},
+        {
+            "type": "firewall_block",
+            "cause": "silent_drop",
+            "probability": 0.62,
+            "would_split": "another port answers",
+        },
+        {
+            "type": "host_unreachable",
+            "cause": "silent",
+            "probability": 0.33,
+            "would_split": "another port is silent",
+        },
     ],
     "confidence": 0.62,
     "severity": "critical",
@@ -29,11 +39,20 @@ INCIDENT = {
     "occurrences": 1,
     "summary": "New connections to 192.0.2.7:443 are not answered.",
     "evidence": [
-        {"signal": "syn_unanswered", "value": 23, "text": "23 SYNs unanswered", "at": "2031-05-06T07:08:10.000Z"}
+        {
+            "signal": "syn_unanswered",
+            "value": 23,
+            "text": "23 SYNs unanswered",
+            "at": "2031-05-06T07:08:10.000Z",
+        }
     ],
     "ruled_out": [{"type": "port_blocked", "because": "no RST was received"}],
     "ladder": [{"step": step, "status": "unknown", "evidence": "not seen"} for step in LADDER],
-    "root_cause": {"statement": "Something drops new connections.", "type": "firewall_block", "incident": None},
+    "root_cause": {
+        "statement": "Something drops new connections.",
+        "type": "firewall_block",
+        "incident": None,
+    },
     "symptom": False,
     "advice": [],
     "observer": {"lost_records": 0},

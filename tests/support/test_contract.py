@@ -7,6 +7,7 @@ import pytest
 from support import contract
 from support.sample import INCIDENT
 
+
 def changed(**fields) -> dict:
     """The right incident with some fields replaced; `a__b` reaches into an object."""
     incident = copy.deepcopy(INCIDENT)
