@@ -165,13 +165,8 @@ def prefix_blackholed(rig: Rig, family: int, destinations: list[tuple[str, int]]
     prefix = rig.addresses.b.aggregate(family)
     gateway = rig.addresses.core.host(2, family)
     rig.ip("r1", "route", "replace", "blackhole", prefix)
-
-    def heal() -> None:
-        rig.ip("r1", "route", "del", "blackhole", prefix)
-        rig.ip("r1", "route", "replace", prefix, "via", gateway)
-
     label = _prefix_label(rig, family, destinations, "prefix_silent", set_allowed=("firewall_block",))
-    return Fault(label, heal)
+    return Fault(label, lambda: rig.ip("r1", "route", "replace", prefix, "via", gateway))
 
 
 LOCAL_ROUTES = {
@@ -186,17 +181,12 @@ def no_route_here(rig: Rig, family: int, destinations: list[tuple[str, int]], ca
     """This host's own route to network b is removed, or replaced by one that refuses."""
     prefix = rig.addresses.b.aggregate(family)
     gateway = rig.addresses.lan.host(1, family)
-    rig.ip("cli", "route", "del", prefix)
-    kind = LOCAL_ROUTES[cause]
-    if kind:
-        rig.ip("cli", "route", "add", kind, prefix)
-
-    def heal() -> None:
-        if kind:
-            rig.ip("cli", "route", "del", kind, prefix)
-        rig.ip("cli", "route", "add", prefix, "via", gateway)
-
-    return Fault(_prefix_label(rig, family, destinations, cause), heal)
+    if kind := LOCAL_ROUTES[cause]:
+        rig.ip("cli", "route", "replace", kind, prefix)
+    else:
+        rig.ip("cli", "route", "del", prefix)
+    label = _prefix_label(rig, family, destinations, cause)
+    return Fault(label, lambda: rig.ip("cli", "route", "replace", prefix, "via", gateway))
 
 
 def _loss(rig: Rig, family: int, ip: str, direction: str, per_mille: int, cause: str) -> Fault:
