@@ -6,6 +6,21 @@
 #include "lib/process.h"
 #include "lib/socket.h"
 
+static __always_inline void tell_attempt(struct sock *sk) {
+    __u32 netns = netns_of(&sk->__sk_common);
+    struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ATTEMPT, netns);
+    struct netwatch_attempt *record;
+
+    if (!account)
+        return;
+    record = RESERVE(account, ATTEMPT, attempt, netns);
+    if (!record)
+        return;
+    record->sock = identity_of(sk);
+    fill_tuple_common(&record->tuple, &sk->__sk_common, IPPROTO_TCP);
+    submit_quietly(record);
+}
+
 static __always_inline void begin_connect(struct sock *sk) {
     struct socket_state *state;
 
@@ -183,6 +198,7 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
         return 0;
     if (new_state == TCP_SYN_SENT) {
         begin_connect(sk);
+        tell_attempt(sk);
         return 0;
     }
     if (new_state == TCP_LISTEN) {

@@ -13,6 +13,11 @@ constexpr float background_decay = 1.0F / 64;
 constexpr std::uint64_t min_rto_ns = 200 * core::ns_per_ms;
 constexpr auto untold = static_cast<__s32>(NETWATCH_ABSENT_U32);
 constexpr std::size_t starts_kept = 8;
+constexpr std::size_t attempts_followed = 16;
+constexpr std::uint32_t known_handshakes = 10;
+constexpr double patience_factor = 8;  // of the 99th percentile of the round trips to it
+constexpr std::uint64_t least_patience_ns = 50 * core::ns_per_ms;
+constexpr std::uint64_t unknown_patience_ns = 200 * core::ns_per_ms;
 constexpr std::size_t processes_kept = 8;
 
 bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
@@ -48,7 +53,32 @@ Second& Destination::second_at(core::BootNs at) {
     return seconds.back();
 }
 
+void Destination::add_attempt(const netwatch_attempt& record) {
+    if (!detail) return;
+    auto& attempts_made = detail->in_flight;
+    if (attempts_made.size() >= attempts_followed) attempts_made.erase(attempts_made.begin());
+    attempts_made.push_back({record.sock, record.header.at_ns, false});
+}
+
+std::uint32_t Destination::overdue_syns(core::BootNs now) const {
+    if (!run) return 0;
+    const auto usual = detail && detail->rtt_us.count() >= known_handshakes ? detail->rtt_us.quantile(0.99) : std::nullopt;
+    const std::uint64_t patience =
+        usual ? std::max(least_patience_ns, static_cast<std::uint64_t>(*usual * patience_factor) * core::ns_per_us)
+              : unknown_patience_ns;
+    const auto ripe = [&](core::BootNs at) { return at + patience <= now; };
+    const auto unripe = static_cast<std::uint32_t>(
+        std::ranges::count_if(run->silent_syns_at, [&](core::BootNs at) { return at != 0 && !ripe(at); }));
+    std::uint32_t overdue = run->silent_syns - std::min(unripe, run->silent_syns);
+    if (!detail || !usual) return overdue;
+    for (const Detail::Attempt& attempt : detail->in_flight) {
+        if (!attempt.sent_again && attempt.start > last_success_start && ripe(attempt.start)) ++overdue;
+    }
+    return overdue;
+}
+
 void Destination::add(const Outcome& outcome, Process* process) {
+    if (detail) std::erase_if(detail->in_flight, [&](const auto& attempt) { return attempt.sock == outcome.sock; });
     last_active = std::max(last_active, outcome.at_ns);
     ++attempts;
     if (detail) ++second_at(outcome.at_ns).attempts;
@@ -145,9 +175,13 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     if (start <= last_success_start) return;  // a later attempt got through
     const bool is_v4 = record.tuple.family == 4;
     FailureRun& failing = run_from(start, at, is_v4, process);
+    if (detail) {
+        const auto attempt = std::ranges::find(detail->in_flight, record.sock, &Detail::Attempt::sock);
+        if (attempt != detail->in_flight.end()) attempt->sent_again = true;
+    }
     if (record.retransmits <= 1 || failing.pending == 0) ++failing.pending;
     if (record.error == 0 || record.error == untold) {
-        ++failing.silent_syns;
+        failing.silent_syns_at[failing.silent_syns++ % failing.silent_syns_at.size()] = at;
     } else if (record.error == -EPERM) {
         add_failure(OutcomeClass::local_filter, start, at, is_v4, process);
     } else if (record.error == -EBUSY || record.error == -EHOSTUNREACH) {

@@ -37,6 +37,7 @@ struct FailureRun {
     std::uint32_t attempts = 0;
     std::uint32_t observations = 0;  // answered in words, with the retries of one loop counted once
     std::uint32_t silent_syns = 0;   // SYN retransmissions that nothing answered
+    std::array<core::BootNs, 8> silent_syns_at{}; // of the latest of them
     std::uint32_t pending = 0;       // attempts whose SYN was sent again and that are not over
     std::uint32_t stalled_rtos = 0;  // second and later unanswered RTOs of established connections
     std::array<std::uint32_t, outcome_class_count> by_class{};
@@ -93,6 +94,12 @@ struct Detail {
         core::BootNs last_observation = 0; // the failure of this process that was last counted
     };
     std::vector<Who> who; // at most 8, the latest
+    struct Attempt {
+        std::uint64_t sock = 0;
+        core::BootNs start = 0;
+        bool sent_again = false;
+    };
+    std::vector<Attempt> in_flight; // at most 16, the latest
     std::uint64_t netfilter_drops = 0; // packets to it dropped by this host's netfilter, since the run began
 };
 
@@ -121,6 +128,8 @@ struct Destination {
     [[nodiscard]] bool ever_worked() const { return established > 0 || last_progress_at != 0; }
     // Takes in the end of an attempt. `process` may be null.
     void add(const Outcome& outcome, Process* process);
+    // An attempt begins.
+    void add_attempt(const netwatch_attempt& record);
     // A SYN of an attempt that is not over left this host again (error 0) or could not (a negative errno).
     void add_syn_retransmit(const netwatch_retransmit& record, Process* process);
     // An established connection's data was sent again for the second time or more, or could not be.
@@ -134,6 +143,9 @@ struct Destination {
     [[nodiscard]] Second& second_at(core::BootNs at);
     // The class that the present run is judged by: any answer outranks silence.
     [[nodiscard]] OutcomeClass dominant() const;
+    // SYNs of the present run that should have been answered by now: sent again and still silent, or first ones older
+    // than any handshake with it takes.
+    [[nodiscard]] std::uint32_t overdue_syns(core::BootNs now) const;
 
 private:
     void add_success(const Outcome& outcome, Process* process);

@@ -53,7 +53,7 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
     Leaf leaf{.destination = &destination, .cls = destination.dominant()};
     const bool flows_live = destination.last_progress_at > run.first_start_ns;
     const std::uint32_t stalls = flows_live ? 0 : run.stalled_rtos;
-    const std::uint32_t units = run.silent_syns + stalls + run.observations;
+    const std::uint32_t units = destination.overdue_syns(scene.now) + stalls + run.observations;
     const std::uint32_t enough = needed(destination);
     if (units + 1 < enough || units < 2) return std::nullopt;
     const bool restart = leaf.cls == OutcomeClass::refused && run.last_at_ns - run.first_at_ns < restart_ns;

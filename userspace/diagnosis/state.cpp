@@ -14,6 +14,7 @@ namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::uint64_t judge_every_ns = core::ns_per_s;
+constexpr std::uint64_t judge_while_failing_ns = 100 * core::ns_per_ms; // silence ripens without records
 constexpr std::uint64_t judge_at_most_every_ns = 20 * core::ns_per_ms;
 constexpr std::uint64_t run_remembered_ns = 60 * core::ns_per_s;
 constexpr std::uint64_t socket_unseen_ns = 5 * core::ns_per_s; // several walks
@@ -66,7 +67,8 @@ Destination* Engine::State::touch(const DestinationKey& key, std::uint32_t netns
 void Engine::State::follow_failure(const Destination& destination) {
     if (!destination.run) return;
     const FailureRun& run = *destination.run;
-    if (run.silent_syns + run.stalled_rtos + run.observations < 2) return; // a single failure is nothing to judge
+    // One failure in words is nothing to judge; one unanswered SYN is, beside others that are overdue.
+    if (run.silent_syns == 0 && run.stalled_rtos + run.observations < 2) return;
     failing_.insert(destination.key);
     dirty_ = true;
 }
@@ -95,6 +97,12 @@ Socket* Engine::State::connection(std::uint64_t sock, const DestinationKey& key,
 void Engine::State::leave(const Socket& socket) {
     Destination* destination = destinations_.find(socket.destination);
     if (destination != nullptr && destination->flows > 0) --destination->flows;
+}
+
+void Engine::State::take(const netwatch_attempt& record) {
+    Destination* destination =
+        touch(key_of(record.tuple, record.header.netns, false), record.header.netns, record.header.at_ns);
+    if (destination != nullptr) destination->add_attempt(record);
 }
 
 void Engine::State::take(const netwatch_connect& record) {
@@ -306,7 +314,8 @@ void Engine::State::take(const netwatch_clock& record) {
     anchor_ = core::ClockAnchor(record.header.at_ns, {record.realtime_ns});
     if (first_clock_ == 0) first_clock_ = now_;
     const bool due = judged_at_ + judge_every_ns <= now_;
-    if (due || (dirty_ && judged_at_ + judge_at_most_every_ns <= now_)) judge();
+    const bool ripening = !failing_.empty() && judged_at_ + judge_while_failing_ns <= now_;
+    if (due || ripening || (dirty_ && judged_at_ + judge_at_most_every_ns <= now_)) judge();
     if (housekept_at_ + core::ns_per_s <= now_) {
         housekept_at_ = now_;
         destinations_.housekeep(now_, [this](const DestinationKey& key) { return book_.needs(key); });

@@ -53,6 +53,7 @@ private:
     void take(const netwatch_drop_reason& record);
     void take(const netwatch_cgroup& record);
     void take(const netwatch_translation& record);
+    void take(const netwatch_attempt& record);
     void take(std::monostate) {}
 
     // The destination of a connection as this host sees it: the peer, or the own listener.

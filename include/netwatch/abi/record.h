@@ -47,7 +47,8 @@
     X(19, HOOK, hook, USER, "one signal of the plan: the hook in use, or what is lost without it")            \
     X(20, DROP_REASON, drop_reason, USER, "the running kernel's name of one drop reason")                     \
     X(21, CGROUP, cgroup, USER, "the path of one cgroup")                                                     \
-    X(22, TRANSLATION, translation, USER, "where NAT rewrote a connection: the peer as conntrack knows it")
+    X(22, TRANSLATION, translation, USER, "where NAT rewrote a connection: the peer as conntrack knows it")   \
+    X(23, ATTEMPT, attempt, KERNEL, "an active open began")
 
 enum netwatch_record_kind {
 #define NETWATCH_KIND(number, upper, lower, maker, text) NETWATCH_RECORD_##upper = number,
@@ -99,6 +100,12 @@ enum netwatch_outcome {
     NETWATCH_OUTCOME_ESTABLISHED = 1,
     NETWATCH_OUTCOME_FAILED = 2,   /* the kernel ended it: `error` or `reset` says why */
     NETWATCH_OUTCOME_ABANDONED = 3 /* closed by its owner before any answer */
+};
+
+struct netwatch_attempt {
+    struct netwatch_header header;
+    __u64 sock;
+    struct netwatch_tuple tuple; /* local_port 0: none was chosen yet */
 };
 
 struct netwatch_connect {
