@@ -4,20 +4,17 @@
 include(CheckPIESupported)
 check_pie_supported()
 
+# Presets that compile a file alike share its object: sources are named by absolute paths, so the build directory,
+# which ccache would hash for the debug information, does not matter.
 find_program(NETWATCH_CCACHE ccache)
-if(NETWATCH_CCACHE)
-    foreach(language C CXX)
-        if(NOT CMAKE_${language}_COMPILER_LAUNCHER)
-            set(CMAKE_${language}_COMPILER_LAUNCHER "${NETWATCH_CCACHE}")
-        endif()
-    endforeach()
+if(NETWATCH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_NOHASHDIR=1 "${NETWATCH_CCACHE}")
 endif()
 
 add_library(netwatch_build INTERFACE)
 target_include_directories(netwatch_build INTERFACE "${PROJECT_SOURCE_DIR}/userspace" "${PROJECT_SOURCE_DIR}/include")
 target_compile_definitions(netwatch_build INTERFACE
     NETWATCH_VERSION="${PROJECT_VERSION}"
-    NETWATCH_WITH_BPF=$<BOOL:${NETWATCH_WITH_BPF}>
     $<$<NOT:$<CONFIG:Debug>>:_GLIBCXX_ASSERTIONS>)
 target_compile_options(netwatch_build INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion -Wcast-align -Wcast-qual

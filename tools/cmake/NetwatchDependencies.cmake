@@ -15,6 +15,7 @@ endif()
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
+pkg_check_modules(netfilter_conntrack REQUIRED IMPORTED_TARGET libnetfilter_conntrack)
 pkg_check_modules(cap_ng REQUIRED IMPORTED_TARGET libcap-ng)
 
 if(NETWATCH_WITH_BPF)
