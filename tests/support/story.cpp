@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/story.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+
+namespace netwatch::support {
+namespace {
+
+constexpr std::uint32_t segment_bytes = 1'000;
+constexpr std::array<double, 5> syn_retries_s{1.03, 2.05, 3.07, 4.08, 5.09};
+constexpr std::uint8_t tcp_established = 1;
+constexpr std::uint8_t tcp_syn_sent = 2;
+
+model::Endpoint endpoint(std::string_view text) {
+    const auto parsed = model::Endpoint::parse(text);
+    if (!parsed) ADD_FAILURE() << "not an endpoint: " << text;
+    return parsed.value_or(model::Endpoint{});
+}
+
+void put(std::uint8_t (&bytes)[16], const model::IpAddress& ip) { std::ranges::copy(ip.bytes(), bytes); }
+
+netwatch_process process_of(Who who) {
+    netwatch_process process{};
+    process.pid = who.pid;
+    process.start_ns = who.pid * 1'000ULL;
+    process.uid = 1000;
+    model::set_text(process.comm, who.comm);
+    return process;
+}
+
+std::uint32_t jiffies(double seconds) { return static_cast<std::uint32_t>(seconds * story_hz); }
+
+} // namespace
+
+core::BootNs boot_ns(double story_s) { return static_cast<core::BootNs>((story_begins_s + story_s) * 1e9); }
+core::UtcNs utc(double story_s) { return {story_utc_ns + static_cast<std::int64_t>(story_s * 1e9)}; }
+
+void Flow::sends(std::uint32_t segments, std::uint32_t lost) {
+    counters.data_segs_out += segments + lost;
+    counters.segs_out += segments + lost;
+    counters.total_retrans += lost;
+    counters.bytes_sent += std::uint64_t{segments + lost} * segment_bytes;
+    counters.bytes_acked += std::uint64_t{segments} * segment_bytes;
+    counters.delivered += segments;
+}
+
+void Flow::receives(std::uint32_t segments, std::uint32_t out_of_order) {
+    counters.data_segs_in += segments;
+    counters.segs_in += segments;
+    counters.bytes_received += std::uint64_t{segments} * segment_bytes;
+    counters.rcv_ooopack += out_of_order;
+}
+
+void Flow::since(double sent_s, double received_s) {
+    counters.since_sent_jiffies = jiffies(sent_s);
+    counters.since_received_jiffies = jiffies(received_s);
+}
+
+Story::Story(double watched_for_s) {
+    auto host = model::make_record<netwatch_host>(boot_ns(-watched_for_s));
+    model::set_text(host.boot_id, "3f0e6a52-1111-4222-8333-444455556666");
+    model::set_text(host.release, "6.18.44");
+    model::set_text(host.hostname, "web-7");
+    host.hz = story_hz;
+    host.abi_version = NETWATCH_ABI_VERSION;
+    host.started_ns = boot_ns(-watched_for_s);
+    add(host);
+    auto reason = model::make_record<netwatch_drop_reason>(boot_ns(-watched_for_s));
+    reason.reason = 9;
+    model::set_text(reason.name, "NETFILTER_DROP");
+    add(reason);
+}
+
+Story& Story::add(model::Record record) {
+    records_.push_back(std::move(record));
+    return *this;
+}
+
+std::vector<model::Record> Story::records() const {
+    auto sorted = records_;
+    std::ranges::stable_sort(sorted, {}, [](const model::Record& r) { return model::header_of(r).at_ns; });
+    return sorted;
+}
+
+netwatch_tuple Story::tuple_to(std::string_view to) {
+    const model::Endpoint peer = endpoint(to);
+    netwatch_tuple tuple{};
+    put(tuple.local_ip, *model::IpAddress::parse(peer.ip.is_v4() ? "192.0.2.10" : "2001:db8:ffff::10"));
+    put(tuple.remote_ip, peer.ip);
+    tuple.local_port = static_cast<std::uint16_t>(33'000 + socks_ % 27'000);
+    tuple.remote_port = peer.port;
+    tuple.family = peer.ip.is_v4() ? 4 : 6;
+    tuple.protocol = static_cast<std::uint8_t>(peer.protocol);
+    return tuple;
+}
+
+netwatch_connect Story::attempt(double at, double ends, std::string_view to, Who who) {
+    ++socks_;
+    auto record = model::make_record<netwatch_connect>(boot_ns(ends), story_netns);
+    record.sock = socks_;
+    record.start_ns = boot_ns(at);
+    record.tuple = tuple_to(to);
+    record.process = process_of(who);
+    std::ranges::copy(record.tuple.remote_ip, record.asked_ip);
+    record.asked_port = record.tuple.remote_port;
+    record.rtt_us = NETWATCH_ABSENT_U32;
+    return record;
+}
+
+Story& Story::connects(double at, std::string_view to, Who who, double rtt_ms) {
+    auto record = attempt(at, at + rtt_ms / 1000, to, who);
+    record.outcome = NETWATCH_OUTCOME_ESTABLISHED;
+    record.rtt_us = static_cast<std::uint32_t>(rtt_ms * 1000);
+    add(record);
+    auto end = model::make_record<netwatch_close>(boot_ns(at + 4 * rtt_ms / 1000), story_netns);
+    end.sock = record.sock;
+    end.start_ns = record.start_ns;
+    end.tuple = record.tuple;
+    end.process = record.process;
+    Flow short_one;
+    short_one.sends(1);
+    short_one.receives(1);
+    short_one.since(2 * rtt_ms / 1000, rtt_ms / 1000);
+    short_one.counters.srtt_us = record.rtt_us;
+    short_one.counters.min_rtt_us = record.rtt_us;
+    short_one.counters.snd_wnd = 65'535;
+    short_one.counters.mss_bytes = 1'448;
+    end.counters = short_one.counters;
+    end.old_state = 9;
+    return add(end);
+}
+
+Story& Story::is_refused(double at, std::string_view to, Who who) {
+    auto record = attempt(at, at + 0.001, to, who);
+    record.outcome = NETWATCH_OUTCOME_FAILED;
+    record.reset = 1;
+    record.error = ECONNREFUSED;
+    return add(record);
+}
+
+Story& Story::is_rejected(double at, std::string_view to, Icmp icmp, double delay_s, Who who) {
+    auto record = attempt(at, at + delay_s, to, who);
+    record.outcome = NETWATCH_OUTCOME_FAILED;
+    record.icmp.present = 1;
+    record.icmp.type = icmp.type;
+    record.icmp.code = icmp.code;
+    if (!icmp.offender.empty()) {
+        record.icmp.has_offender = 1;
+        put(record.icmp.offender, *model::IpAddress::parse(icmp.offender));
+    }
+    record.error = EHOSTUNREACH;
+    return add(record);
+}
+
+Story& Story::fails_with(double at, std::string_view to, int error, double delay_s, Who who) {
+    auto record = attempt(at, at + delay_s, to, who);
+    record.outcome = NETWATCH_OUTCOME_FAILED;
+    record.error = error;
+    return add(record);
+}
+
+void Story::retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error) {
+    std::uint8_t number = 0;
+    for (const double retry_s : syn_retries_s) {
+        if (retry_s >= timeout_s) break;
+        auto record = model::make_record<netwatch_retransmit>(boot_ns(at + retry_s), story_netns);
+        record.sock = attempt.sock;
+        record.start_ns = attempt.start_ns;
+        record.tuple = attempt.tuple;
+        record.process = attempt.process;
+        record.error = error;
+        record.why = NETWATCH_RETRANSMIT_SYN;
+        record.state = tcp_syn_sent;
+        record.retransmits = ++number;
+        add(record);
+    }
+}
+
+Story& Story::is_unanswered(double at, std::string_view to, double timeout_s, Who who) {
+    return cannot_leave(at, to, timeout_s, 0, who);
+}
+
+Story& Story::cannot_leave(double at, std::string_view to, double timeout_s, int error, Who who) {
+    auto record = attempt(at, at + timeout_s, to, who);
+    record.outcome = NETWATCH_OUTCOME_ABANDONED;
+    record.syn_retransmits = static_cast<std::uint32_t>(
+        std::ranges::count_if(syn_retries_s, [&](double retry_s) { return retry_s < timeout_s; }));
+    record.transmit_error = record.syn_retransmits > 0 ? error : 0;
+    retransmit_syns(record, at, timeout_s, error);
+    return add(record);
+}
+
+Story& Story::connects_at_retry(double at, std::string_view to, Who who) {
+    auto record = attempt(at, at + 1.031, to, who);
+    record.outcome = NETWATCH_OUTCOME_ESTABLISHED;
+    record.syn_retransmits = 1;
+    retransmit_syns(record, at, 1.031, 0);
+    return add(record);
+}
+
+Story& Story::call_fails(double at, std::string_view to, int error, Who who) {
+    auto record = model::make_record<netwatch_call_failed>(boot_ns(at), story_netns);
+    record.tuple = tuple_to(to);
+    record.tuple.local_port = 0;
+    record.process = process_of(who);
+    record.duration_ns = 2'000;
+    record.error = error;
+    record.call = NETWATCH_CALL_CONNECT;
+    if (error == EADDRNOTAVAIL) record.sock = ++socks_; // entered SYN_SENT
+    return add(record);
+}
+
+Story& Story::healthy(double from, double to_s, double every, std::string_view to, Who who) {
+    for (int i = 0; from + i * every < to_s; ++i) connects(from + i * every, to, who);
+    return *this;
+}
+
+Story& Story::refused(double from, double to_s, double every, std::string_view to, Who who) {
+    for (int i = 0; from + i * every < to_s; ++i) is_refused(from + i * every, to, who);
+    return *this;
+}
+
+Story& Story::rejected(double from, double to_s, double every, std::string_view to, Icmp icmp, double delay_s, Who who) {
+    for (int i = 0; from + i * every < to_s; ++i) is_rejected(from + i * every, to, icmp, delay_s, who);
+    return *this;
+}
+
+Story& Story::unanswered(double from, double to_s, double every, std::string_view to, double timeout_s, Who who) {
+    for (int i = 0; from + i * every < to_s; ++i) is_unanswered(from + i * every, to, timeout_s, who);
+    return *this;
+}
+
+Flow Story::flow(double at, std::string_view peer, Who who) {
+    auto record = attempt(at, at + 0.001, peer, who);
+    record.outcome = NETWATCH_OUTCOME_ESTABLISHED;
+    record.rtt_us = 1'000;
+    add(record);
+    Flow made{.sock = record.sock, .peer = std::string(peer), .who = who, .start_s = at};
+    made.counters.state = tcp_established;
+    made.counters.srtt_us = made.counters.min_rtt_us = 20'000;
+    made.counters.snd_wnd = made.counters.rcv_wnd = 65'535;
+    made.counters.mss_bytes = 1'448;
+    made.counters.sack_ok = 1;
+    return made;
+}
+
+Flow Story::accepted(double at, std::string_view client, std::uint16_t port, Who who) {
+    Flow made = flow(at, client, who);
+    records_.pop_back();
+    auto record = model::make_record<netwatch_accept>(boot_ns(at), story_netns);
+    record.sock = made.sock;
+    record.start_ns = boot_ns(at - 0.001);
+    record.tuple = tuple_to(client);
+    record.tuple.local_port = port;
+    record.process = process_of(who);
+    record.rtt_us = 1'000;
+    add(record);
+    made.passive = true;
+    return made;
+}
+
+Story& Story::look(double at, const Flow& flow) {
+    auto record = model::make_record<netwatch_socket_sample>(boot_ns(at), story_netns);
+    record.sock = flow.sock;
+    record.start_ns = boot_ns(flow.start_s);
+    record.tuple = tuple_to(flow.peer);
+    if (flow.passive) record.tuple.local_port = 443;
+    record.process = process_of(flow.who);
+    record.counters = flow.counters;
+    record.passive = flow.passive ? 1 : 0;
+    return add(record);
+}
+
+Story& Story::close(double at, const Flow& flow) {
+    auto record = model::make_record<netwatch_close>(boot_ns(at), story_netns);
+    record.sock = flow.sock;
+    record.start_ns = boot_ns(flow.start_s);
+    record.tuple = tuple_to(flow.peer);
+    if (flow.passive) record.tuple.local_port = 443;
+    record.process = process_of(flow.who);
+    record.counters = flow.counters;
+    record.old_state = 9;
+    record.passive = flow.passive ? 1 : 0;
+    return add(record);
+}
+
+Story& Story::times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error) {
+    auto record = model::make_record<netwatch_retransmit>(boot_ns(at), story_netns);
+    record.sock = flow.sock;
+    record.tuple = tuple_to(flow.peer);
+    record.process = process_of(flow.who);
+    record.error = error;
+    record.why = NETWATCH_RETRANSMIT_RTO;
+    record.state = tcp_established;
+    record.retransmits = in_a_row;
+    record.passive = flow.passive ? 1 : 0;
+    return add(record);
+}
+
+Story& Story::walk_ends(double at) {
+    auto record = model::make_record<netwatch_walk_end>(boot_ns(at));
+    record.started_ns = boot_ns(at - 0.01);
+    return add(record);
+}
+
+Story& Story::neighbor_fails(double at, std::string_view ip) {
+    auto record = model::make_record<netwatch_neighbor>(boot_ns(at), story_netns);
+    put(record.ip, *model::IpAddress::parse(ip));
+    record.ifindex = 2;
+    record.family = 4;
+    record.old_state = 1;
+    record.new_state = 32;
+    return add(record);
+}
+
+Story& Story::netfilter_drops(double at, std::string_view to, std::uint64_t packets) {
+    auto record = model::make_record<netwatch_drops>(boot_ns(at), story_netns);
+    record.tuple = tuple_to(to);
+    record.tuple.local_port = 0;
+    record.packets = packets;
+    record.reason = 9;
+    return add(record);
+}
+
+Story& Story::netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port, std::uint64_t packets) {
+    auto record = model::make_record<netwatch_drops>(boot_ns(at), story_netns);
+    put(record.tuple.local_ip, *model::IpAddress::parse(source));
+    put(record.tuple.remote_ip, *model::IpAddress::parse("192.0.2.10"));
+    record.tuple.remote_port = own_port;
+    record.tuple.family = 4;
+    record.tuple.protocol = IPPROTO_TCP;
+    record.packets = packets;
+    record.reason = 9;
+    return add(record);
+}
+
+Story& Story::misses(double at, std::string_view signal) {
+    auto record = model::make_record<netwatch_hook>(boot_ns(at));
+    model::set_text(record.signal, signal);
+    record.state = NETWATCH_HOOK_MISSING;
+    return add(record);
+}
+
+Story& Story::lost_records(double at, std::uint64_t records) {
+    auto record = model::make_record<netwatch_account>(boot_ns(at));
+    record.kind = NETWATCH_RECORD_CONNECT;
+    record.seen = records;
+    record.dropped_full = records;
+    return add(record);
+}
+
+Watch::Watch(const Story& story, double clock_every_s, diagnosis::Limits limits)
+    : engine(limits), records_(story.records()), clock_every_s_(clock_every_s) {
+    if (!records_.empty()) {
+        const double first_s = static_cast<double>(model::header_of(records_.front()).at_ns) / 1e9 - story_begins_s;
+        clock_s_ = std::min(0.0, first_s);
+        if (clock_s_ < 0) tick(clock_s_);
+    }
+    clock_s_ = 0;
+}
+
+void Watch::tick(double story_s) {
+    const core::BootNs at = boot_ns(story_s);
+    for (; next_ < records_.size() && model::header_of(records_[next_]).at_ns <= at; ++next_) {
+        engine.observe(records_[next_]);
+    }
+    auto clock = model::make_record<netwatch_clock>(at);
+    clock.realtime_ns = utc(story_s).ns + step_ns_;
+    engine.observe(clock);
+    for (const auto& incident : engine.take_changes()) {
+        told_[incident.id] = incident;
+        if (!model::is_alarm(incident)) continue;
+        if (std::ranges::find(ever_alarmed_, incident.type) == ever_alarmed_.end()) {
+            ever_alarmed_.push_back(incident.type);
+        }
+        first_told_.try_emplace(incident.type, story_s);
+    }
+    for (const std::string& violation : contract_violations(engine.incidents())) {
+        ADD_FAILURE() << "at " << story_s << " s: " << violation;
+    }
+}
+
+Watch& Watch::until(double story_s) {
+    // Counted in whole ticks, so that rounding does not add up.
+    for (; clock_s_ * clock_every_s_ <= story_s; clock_s_ += 1) tick(clock_s_ * clock_every_s_);
+    return *this;
+}
+
+std::vector<model::Incident> Watch::alarms() const {
+    auto found = engine.incidents();
+    std::erase_if(found, [](const model::Incident& incident) { return !model::is_alarm(incident); });
+    return found;
+}
+
+model::Incident Watch::alarm() const {
+    const auto found = alarms();
+    std::string list;
+    for (const auto& incident : found) {
+        list += fmt::format(" {}/{}", model::to_string(incident.type), incident.cause.value_or("-"));
+    }
+    EXPECT_EQ(found.size(), 1U) << "alarms:" << list;
+    if (!found.empty()) return found.front();
+    model::Incident none;
+    none.candidates.push_back({});
+    return none;
+}
+
+std::optional<double> Watch::first_told(model::FailureType type) const {
+    const auto found = first_told_.find(type);
+    return found == first_told_.end() ? std::nullopt : std::optional(found->second);
+}
+
+namespace {
+
+void check_candidates(const model::Incident& incident, std::vector<std::string>& found) {
+    double sum = 0;
+    double last = 1;
+    std::size_t members = 0;
+    std::set<std::pair<model::FailureType, std::string>> distinct;
+    if (incident.candidates.empty()) {
+        found.push_back("no candidates");
+        return;
+    }
+    for (const auto& candidate : incident.candidates) {
+        if (candidate.probability > last) found.push_back("candidates are not sorted");
+        if (candidate.probability < 0.05) found.push_back("a candidate below 0.05");
+        if (!distinct.emplace(candidate.type, candidate.cause.value_or("")).second) found.push_back("candidates repeat");
+        if (sum < 0.9 - 1e-9) ++members;
+        sum += last = candidate.probability;
+    }
+    if (sum > 1.000001) found.push_back(fmt::format("candidates sum to {}", sum));
+    if (incident.candidates.front().type != incident.type) found.push_back("first candidate is not the type");
+    if (incident.candidates.front().cause != incident.cause) found.push_back("first candidate is not the cause");
+    if (incident.candidates.front().probability != incident.confidence) found.push_back("confidence is not the first's");
+    for (std::size_t i = 0; members > 1 && i < members; ++i) {
+        if (!incident.candidates[i].would_split) found.push_back("a member of the set without would_split");
+    }
+}
+
+void check_times(const model::Incident& incident, std::vector<std::string>& found) {
+    if (incident.first_affected_at > incident.opened_at) found.push_back("first_affected_at after opened_at");
+    if (incident.opened_at > incident.detected_at) found.push_back("opened_at after detected_at");
+    if (incident.resolved_at && *incident.resolved_at < incident.detected_at) found.push_back("resolved before detected");
+}
+
+void check_rest(const model::Incident& incident, std::vector<std::string>& found) {
+    const bool resolved = incident.state == model::IncidentState::resolved;
+    if (resolved != incident.resolution.has_value()) found.push_back("resolution does not go with the state");
+    if (resolved != incident.resolved_at.has_value()) found.push_back("resolved_at does not go with the state");
+    if (incident.impact.failed > incident.impact.attempts) found.push_back("more failed than were attempted");
+    if (incident.impact.attempts < 0 || incident.impact.failed < 0) found.push_back("negative impact");
+    if (incident.impact.share && (*incident.impact.share < 0 || *incident.impact.share > 1)) found.push_back("share");
+    if (incident.type == model::FailureType::unknown) found.push_back("type unknown");
+    if (incident.type == model::FailureType::network_congestion) found.push_back("congestion is a root cause only");
+    if (incident.summary.empty()) found.push_back("no summary");
+    if (incident.root_cause.statement.empty()) found.push_back("no root cause");
+    if (incident.evidence.empty()) found.push_back("no evidence");
+    if (!std::ranges::is_sorted(incident.scope.members)) found.push_back("members are not sorted");
+    for (const auto& ruled : incident.ruled_out) {
+        if (ruled.type == incident.type) found.push_back("the type is also ruled out");
+    }
+    for (std::size_t i = 0; i < incident.ladder.size(); ++i) {
+        if (incident.ladder[i].step != model::all_rungs[i]) found.push_back("the rungs are out of order");
+        if (incident.ladder[i].evidence.empty()) found.push_back("a rung without evidence");
+    }
+}
+
+} // namespace
+
+std::vector<std::string> contract_violations(const std::vector<model::Incident>& incidents) {
+    std::vector<std::string> all;
+    std::map<std::string, const model::Incident*> by_id;
+    for (const auto& incident : incidents) {
+        if (!by_id.emplace(incident.id, &incident).second) all.push_back(incident.id + ": the id repeats");
+    }
+    for (const auto& incident : incidents) {
+        std::vector<std::string> found;
+        check_candidates(incident, found);
+        check_times(incident, found);
+        check_rest(incident, found);
+        if (incident.symptom) {
+            const auto root = by_id.find(incident.root_cause.incident.value_or(""));
+            if (root == by_id.end()) found.push_back("its root does not exist");
+            else if (root->second->symptom) found.push_back("its root is a symptom");
+        }
+        for (const std::string& sentence : found) {
+            all.push_back(fmt::format("{} {}: {}", incident.id, model::to_string(incident.type), sentence));
+        }
+    }
+    return all;
+}
+
+} // namespace netwatch::support

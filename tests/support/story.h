@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Record streams for tests of the diagnosis, written as what happened: who connected where, when, and how it ended.
+//
+//     Story story;
+//     story.healthy(0, 10, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:80");
+//     Watch watch(story);
+//     watch.until(13);
+//     EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+//
+// Times are seconds since the story's beginning, where the agent starts too unless told otherwise. Addresses are
+// endpoints as people type them. A Watch plays the records in order with CLOCK records between them, and checks after
+// each CLOCK what must hold of every incident at all times.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "diagnosis/engine.h"
+#include "model/record.h"
+
+namespace netwatch::support {
+
+constexpr double story_begins_s = 100'000; // boot time of a story's second 0
+constexpr std::uint32_t story_netns = 4'026'531'840;
+constexpr std::uint32_t story_hz = 250;
+constexpr std::int64_t story_utc_ns = 1'763'800'000'000'000'000; // at second 0
+
+[[nodiscard]] core::BootNs boot_ns(double story_s);
+[[nodiscard]] core::UtcNs utc(double story_s);
+
+struct Who {
+    std::uint32_t pid = 2214;
+    std::string_view comm = "checkout";
+};
+
+struct Icmp {
+    std::uint8_t type = 3;
+    std::uint8_t code = 1;
+    std::string_view offender = {}; // empty: not told
+};
+
+// A connection whose counters the test moves on between two looks.
+struct Flow {
+    std::uint64_t sock = 0;
+    std::string peer;
+    Who who;
+    double start_s = 0;
+    bool passive = false;
+    netwatch_tcp_counters counters{};
+
+    // Sends that many segments of 1,000 bytes and has all but `lost` of them acknowledged at once; those are sent
+    // again and then acknowledged.
+    void sends(std::uint32_t segments, std::uint32_t lost = 0);
+    // That many segments of 1,000 bytes arrive, of which so many came behind a hole.
+    void receives(std::uint32_t segments, std::uint32_t out_of_order = 0);
+    // How long ago data was last sent and last received, at the next look.
+    void since(double sent_s, double received_s);
+};
+
+class Story {
+public:
+    // `watched_for_s`: how long before second 0 the agent started.
+    explicit Story(double watched_for_s = 0);
+
+    // One attempt. The local port is its own.
+    Story& connects(double at, std::string_view to, Who who = {}, double rtt_ms = 1);
+    Story& is_refused(double at, std::string_view to, Who who = {});
+    Story& is_rejected(double at, std::string_view to, Icmp icmp, double delay_s = 0.001, Who who = {});
+    // An error of which only the errno is left, as IPv6 has it.
+    Story& fails_with(double at, std::string_view to, int error, double delay_s = 0.001, Who who = {});
+    // SYNs go out at 0, 1.03, 2.05, 3.07, 4.08 s until the owner gives up; nothing answers.
+    Story& is_unanswered(double at, std::string_view to, double timeout_s, Who who = {});
+    // The same, with each SYN's transmission failing here: -EPERM or -EBUSY.
+    Story& cannot_leave(double at, std::string_view to, double timeout_s, int error, Who who = {});
+    // The first SYN is lost, the retry answered.
+    Story& connects_at_retry(double at, std::string_view to, Who who = {});
+    // connect() itself fails, before a SYN.
+    Story& call_fails(double at, std::string_view to, int error, Who who = {});
+
+    // The same at a steady beat from `from` on, before `to_s`.
+    Story& healthy(double from, double to_s, double every, std::string_view to, Who who = {});
+    Story& refused(double from, double to_s, double every, std::string_view to, Who who = {});
+    Story& rejected(double from, double to_s, double every, std::string_view to, Icmp icmp, double delay_s = 0.001,
+                    Who who = {});
+    Story& unanswered(double from, double to_s, double every, std::string_view to, double timeout_s = 4, Who who = {});
+
+    // Connections that live.
+    [[nodiscard]] Flow flow(double at, std::string_view peer, Who who = {});
+    [[nodiscard]] Flow accepted(double at, std::string_view client, std::uint16_t port, Who who = {});
+    Story& look(double at, const Flow& flow);
+    Story& close(double at, const Flow& flow);
+    // An unanswered RTO of it, the n-th in a row.
+    Story& times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error = 0);
+    Story& walk_ends(double at);
+
+    Story& neighbor_fails(double at, std::string_view ip);
+    // Netfilter of this host dropped so many packets to that destination so far.
+    Story& netfilter_drops(double at, std::string_view to, std::uint64_t packets);
+    Story& netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port, std::uint64_t packets);
+    Story& misses(double at, std::string_view signal);
+    Story& lost_records(double at, std::uint64_t records);
+
+    Story& add(model::Record record);
+    // All records in the order of their times.
+    [[nodiscard]] std::vector<model::Record> records() const;
+
+private:
+    [[nodiscard]] netwatch_tuple tuple_to(std::string_view to);
+    [[nodiscard]] netwatch_connect attempt(double at, double ends, std::string_view to, Who who);
+    void retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error);
+
+    std::uint64_t socks_ = 0;
+    std::vector<model::Record> records_;
+};
+
+class Watch {
+public:
+    explicit Watch(const Story& story, double clock_every_s = 0.05, diagnosis::Limits limits = {});
+
+    // Plays what happened up to that second.
+    Watch& until(double story_s);
+    // The wall clock jumps.
+    void step_clock(double seconds) { step_ns_ += static_cast<std::int64_t>(seconds * 1e9); }
+
+    [[nodiscard]] std::vector<model::Incident> incidents() const { return engine.incidents(); }
+    // Those that count: open or stale, above info, no symptom.
+    [[nodiscard]] std::vector<model::Incident> alarms() const;
+    // The one alarm there is; a failed expectation and an empty incident where it is not exactly one.
+    [[nodiscard]] model::Incident alarm() const;
+    // Those that were ever told of, by id, as they were last told.
+    [[nodiscard]] const std::map<std::string, model::Incident>& told() const { return told_; }
+    // Types of the alarms that were ever told of.
+    [[nodiscard]] std::vector<model::FailureType> ever_alarmed() const { return ever_alarmed_; }
+    // Story second of the first telling of an alarm of that type.
+    [[nodiscard]] std::optional<double> first_told(model::FailureType type) const;
+
+    diagnosis::Engine engine;
+
+private:
+    void tick(double story_s);
+
+    std::vector<model::Record> records_;
+    std::size_t next_ = 0;
+    double clock_every_s_;
+    double clock_s_ = 0;
+    std::int64_t step_ns_ = 0;
+    std::map<std::string, model::Incident> told_;
+    std::vector<model::FailureType> ever_alarmed_;
+    std::map<model::FailureType, double> first_told_;
+};
+
+// What must hold of incidents whenever they are looked at: docs/schemas and the contract's own rules. Sentences;
+// none is a pass.
+[[nodiscard]] std::vector<std::string> contract_violations(const std::vector<model::Incident>& incidents);
+
+} // namespace netwatch::support

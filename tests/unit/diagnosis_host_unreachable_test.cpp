@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hosts that are down, the gateway that is, and what only looks like it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::ScopeKind;
+using model::Severity;
+using support::Story;
+using support::Watch;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr auto web = "10.0.0.1:80";
+
+TEST(DiagnosisHostUnreachable, ALateHostUnreachableIsADeadHost) {
+    Story story;
+    story.healthy(0, 10, 0.5, web).rejected(10, 30, 0.5, web, {3, 1, "10.9.9.1"}, 3.06);
+    Watch watch(story);
+    watch.until(18);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::host_unreachable);
+    EXPECT_EQ(alarm.cause, "icmp_host_unreachable");
+    EXPECT_EQ(alarm.root_cause.offender, "10.9.9.1");
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::destination);
+    ASSERT_TRUE(alarm.destination);
+    EXPECT_EQ(alarm.destination->endpoint.to_string(), "10.0.0.1");
+}
+
+TEST(DiagnosisHostUnreachable, AnImmediateOneIsARoute) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80"}) {
+        story.healthy(0, 10, 0.5, peer).rejected(10, 30, 0.5, peer, {3, 1, "10.9.9.1"}, 0.001);
+    }
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+}
+
+TEST(DiagnosisHostUnreachable, AnImmediateOneForASingleAddressIsASet) {
+    Story story;
+    story.healthy(0, 10, 0.5, web).rejected(10, 30, 0.5, web, {3, 1, "10.9.9.1"}, 0.001);
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+    EXPECT_EQ(watch.alarm().candidates[1].type, FailureType::host_unreachable);
+}
+
+TEST(DiagnosisHostUnreachable, AllPortsOfADeadHostAreOneIncident) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"}) {
+        story.healthy(0, 10, 0.5, peer).rejected(10, 30, 0.5, peer, {3, 1, "10.9.9.1"}, 3.06);
+    }
+    Watch watch(story);
+    watch.until(18);
+    EXPECT_EQ(watch.alarm().scope.members.size(), 3U);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+}
+
+TEST(DiagnosisHostUnreachable, AnOnLinkNeighborThatDoesNotResolve) {
+    Story story;
+    story.healthy(0, 10, 0.5, web);
+    for (int i = 0; i < 40; ++i) story.cannot_leave(10 + i * 0.5, web, 3.08, -EBUSY);
+    story.neighbor_fails(13, "10.0.0.1");
+    Watch watch(story);
+    watch.until(16);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_EQ(watch.alarm().cause, "neighbor_failed");
+    EXPECT_EQ(watch.alarm().destination->endpoint.to_string(), "10.0.0.1");
+}
+
+TEST(DiagnosisHostUnreachable, OwnHostUnreachableAfterThreeSecondsIsTheSame) {
+    Story story;
+    story.healthy(0, 10, 0.5, web).rejected(10, 30, 0.5, web, {3, 1, "192.0.2.10"}, 3.08);
+    Watch watch(story);
+    watch.until(18);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_EQ(watch.alarm().cause, "neighbor_failed");
+}
+
+TEST(DiagnosisHostUnreachable, AGatewayThatDoesNotResolveIsOneIncidentForAllBehindIt) {
+    Story story;
+    for (const auto* peer : {"10.1.0.1:80", "10.2.0.1:443", "10.3.0.1:5432"}) {
+        story.healthy(0, 10, 0.5, peer);
+        for (int i = 0; i < 40; ++i) story.cannot_leave(10 + i * 0.5, peer, 3.08, -EBUSY);
+    }
+    story.neighbor_fails(11, "192.0.2.1");
+    Watch watch(story);
+    watch.until(16);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::neighbor_failure);
+    EXPECT_EQ(alarm.cause, "gateway");
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::uplink);
+    EXPECT_EQ(alarm.scope.members.size(), 3U);
+}
+
+TEST(DiagnosisHostUnreachable, SilenceOfAllPortsWhileNeighborsAnswer) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.1:81"}) story.healthy(0, 10, 0.3, peer).unanswered(10, 30, 0.3, peer);
+    story.healthy(0, 30, 0.4, "10.0.0.2:80");
+    Watch watch(story);
+    watch.until(14);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::host_unreachable);
+    EXPECT_EQ(alarm.cause, "silent");
+    EXPECT_GE(alarm.confidence, 0.9);
+    EXPECT_EQ(alarm.destination->endpoint.to_string(), "10.0.0.1");
+}
+
+TEST(DiagnosisHostUnreachable, SilenceOfOnePortWhileNeighborsAnswerIsASet) {
+    Story story;
+    story.healthy(0, 10, 0.3, web).unanswered(10, 30, 0.3, web).healthy(0, 30, 0.4, "10.0.0.2:80");
+    Watch watch(story);
+    watch.until(14);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::host_unreachable);
+    EXPECT_LT(alarm.confidence, 0.9);
+    ASSERT_GE(alarm.candidates.size(), 2U);
+    EXPECT_EQ(alarm.candidates[1].type, FailureType::firewall_block);
+}
+
+TEST(DiagnosisHostUnreachable, EstablishedConnectionsThatStallTogether) {
+    Story story;
+    story.healthy(0, 30, 0.4, "10.0.0.2:80");
+    std::vector<support::Flow> flows;
+    for (int i = 0; i < 4; ++i) flows.push_back(story.flow(1 + i * 0.1, web));
+    for (int second = 2; second <= 10; ++second) {
+        for (auto& flow : flows) {
+            flow.sends(3);
+            flow.receives(3);
+            flow.since(0.3, 0.2);
+            story.look(second, flow);
+        }
+    }
+    for (const auto& flow : flows) {
+        story.times_out(10.92, flow, 1).times_out(11.34, flow, 2).times_out(12.2, flow, 3).times_out(13.9, flow, 4);
+        story.look(11, flow).look(12, flow).look(13, flow).look(14, flow);
+    }
+    Watch watch(story);
+    watch.until(14);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_LE(*watch.first_told(FailureType::host_unreachable), 11.5);
+}
+
+TEST(DiagnosisHostUnreachable, OneRetransmissionTimeoutThatIsAnsweredIsNothing) {
+    Story story;
+    auto flow = story.flow(1, web);
+    for (int second = 2; second <= 30; ++second) {
+        flow.sends(5, second % 7 == 0 ? 1 : 0);
+        story.look(second, flow);
+        if (second % 7 == 0) story.times_out(second - 0.5, flow, 1);
+    }
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis

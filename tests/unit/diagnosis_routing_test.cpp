@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Routes that are missing here, on the way, or for a whole network; and local ports that ran out.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::ScopeKind;
+using model::Severity;
+using support::Story;
+using support::Watch;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+struct LocalRoute {
+    int error;
+    std::string_view cause;
+};
+
+class DiagnosisLocalRoute : public testing::TestWithParam<LocalRoute> {};
+
+TEST_P(DiagnosisLocalRoute, TheErrnoOfConnectNamesTheRoute) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}) {
+        story.healthy(0, 10, 0.5, peer);
+        for (int i = 0; i < 20; ++i) story.call_fails(10 + i * 0.5, peer, GetParam().error);
+    }
+    story.healthy(0, 20, 0.5, "10.7.0.1:80");
+    Watch watch(story);
+    watch.until(14);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::routing_failure);
+    EXPECT_EQ(alarm.cause, GetParam().cause);
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::prefix);
+    EXPECT_EQ(alarm.scope.value, "10.0.0.0/24");
+    EXPECT_EQ(alarm.scope.members.size(), 3U);
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::routing_failure));
+}
+
+INSTANTIATE_TEST_SUITE_P(Errnos, DiagnosisLocalRoute,
+                         testing::Values(LocalRoute{ENETUNREACH, "no_route"}, LocalRoute{EINVAL, "local_blackhole"},
+                                         LocalRoute{EHOSTUNREACH, "local_unreachable"},
+                                         LocalRoute{EACCES, "local_prohibit"}));
+
+TEST(DiagnosisRouting, ErrorsOfTheCallerAreNone) {
+    Story story;
+    story.healthy(0, 10, 0.5, "10.0.0.1:80");
+    for (int i = 0; i < 40; ++i) story.call_fails(10 + i * 0.5, "10.0.0.1:80", i % 2 == 0 ? EAFNOSUPPORT : EBADF);
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_THAT(watch.incidents(), IsEmpty());
+}
+
+TEST(DiagnosisRouting, NetUnreachableFromARouter) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80"}) {
+        story.healthy(0, 10, 0.5, peer).rejected(10, 20, 0.5, peer, {3, 0, "10.9.9.1"});
+    }
+    Watch watch(story);
+    watch.until(14);
+    EXPECT_EQ(watch.alarm().cause, "icmp_net_unreachable");
+    EXPECT_EQ(watch.alarm().root_cause.offender, "10.9.9.1");
+    EXPECT_EQ(watch.alarm().scope.value, "10.0.0.0/24");
+}
+
+TEST(DiagnosisRouting, IPv6NetUnreachableByErrno) {
+    Story story;
+    story.healthy(0, 10, 0.5, "[2001:db8::1]:80");
+    for (int i = 0; i < 20; ++i) story.fails_with(10 + i * 0.5, "[2001:db8::1]:80", ENETUNREACH, 1.0);
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+}
+
+TEST(DiagnosisRouting, TimeExceededIsALoop) {
+    Story story;
+    story.healthy(0, 10, 0.5, "10.0.0.1:80").rejected(10, 20, 0.5, "10.0.0.1:80", {11, 0, "10.9.9.1"});
+    Watch watch(story);
+    watch.until(14);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+    EXPECT_EQ(watch.alarm().cause, "ttl_exceeded");
+}
+
+TEST(DiagnosisRouting, ThreeSilentAddressesOfOneNetworkAreOneFault) {
+    Story story;
+    const std::vector<std::string> peers{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"};
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+        story.healthy(0, 10, 0.3, peers[i]).unanswered(10 + static_cast<double>(i) * 0.9, 40, 0.3, peers[i]);
+    }
+    story.healthy(0, 40, 0.3, "10.7.0.1:80");
+    Watch watch(story);
+    watch.until(12);
+    const auto first = watch.alarm();
+    watch.until(20);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::routing_failure);
+    EXPECT_EQ(alarm.cause, "prefix_silent");
+    EXPECT_EQ(alarm.id, first.id);
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::prefix);
+    EXPECT_EQ(alarm.scope.value, "10.0.0.0/24");
+    EXPECT_EQ(alarm.scope.members.size(), 3U);
+    for (const auto& [id, incident] : watch.told()) {
+        if (id == alarm.id) continue;
+        EXPECT_EQ(incident.root_cause.incident, alarm.id);
+    }
+}
+
+TEST(DiagnosisRouting, AnAnsweringNeighborVetoesThePrefix) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}) {
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 40, 0.3, peer);
+    }
+    story.healthy(0, 40, 0.3, "10.0.0.4:80");
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_EQ(std::ranges::count(watch.ever_alarmed(), FailureType::routing_failure), 0);
+}
+
+TEST(DiagnosisRouting, WhatKeptConnectionsMovedBeforeTheOnsetDoesNotVetoThePrefix) {
+    Story story;
+    const std::vector<std::string> peers{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"};
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+        story.healthy(0, 10, 0.3, peers[i]).unanswered(10 + static_cast<double>(i) * 0.1, 40, 0.3, peers[i]);
+        auto flow = story.flow(1, peers[i]);
+        for (int second = 2; second < 20; ++second) {
+            if (second <= 10) {
+                flow.sends(3);
+                flow.receives(3);
+            }
+            flow.since(0.8 + std::max(0, second - 10), 0.7 + std::max(0, second - 10));
+            story.look(second + 0.6, flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(16);
+    EXPECT_EQ(watch.alarm().cause, "prefix_silent");
+}
+
+TEST(DiagnosisRouting, BrokenIPv6BehindAWorkingFallbackIsInfo) {
+    // A new process each time: IPv6 fails at once, IPv4 takes over.
+    Story story;
+    for (std::uint32_t i = 0; i < 40; ++i) {
+        const support::Who who{5'000 + i, "curl"};
+        story.call_fails(1 + i * 0.5, "[2001:db8::1]:443", ENETUNREACH, who);
+        story.connects(1.001 + i * 0.5, "203.0.113.1:443", who);
+    }
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    ASSERT_EQ(watch.incidents().size(), 1U);
+    EXPECT_EQ(watch.incidents().front().cause, "ipv6_broken");
+    EXPECT_EQ(watch.incidents().front().severity, Severity::info);
+}
+
+TEST(DiagnosisRouting, BrokenIPv6OfOneSlowLoopBehindAFallbackIsInfo) {
+    Story story;
+    for (int i = 0; i < 10; ++i) {
+        story.call_fails(1 + i * 5, "[2001:db8::1]:443", ENETUNREACH);
+        story.connects(1.2 + i * 5, "203.0.113.1:443");
+    }
+    Watch watch(story);
+    watch.until(50);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisRouting, BrokenIPv6WithoutAFallbackIsAWarning) {
+    Story story;
+    for (int i = 0; i < 20; ++i) story.call_fails(1 + i * 0.7, "[2001:db8::1]:443", ENETUNREACH);
+    story.healthy(0, 20, 0.5, "203.0.113.1:443", {9, "other"});
+    Watch watch(story);
+    watch.until(10);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+    EXPECT_EQ(watch.alarm().cause, "no_route");
+}
+
+TEST(DiagnosisExhaustion, NoLocalPortIsFree) {
+    Story story;
+    story.healthy(0, 10, 0.1, "10.0.0.1:80");
+    for (int i = 0; i < 40; ++i) story.call_fails(10 + i * 0.2, "10.0.0.1:80", EADDRNOTAVAIL);
+    Watch watch(story);
+    watch.until(14);
+    EXPECT_EQ(watch.alarm().type, FailureType::connection_exhaustion);
+    EXPECT_EQ(watch.alarm().cause, "ephemeral_ports");
+    EXPECT_EQ(watch.alarm().severity, Severity::critical);
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis
