@@ -54,15 +54,23 @@ std::string hook_text(const model::HookStatus& hook) {
 
 }  // namespace
 
-std::string trust_line(const model::HostView& view) {
+std::string trust_line(const model::HostView& view, std::size_t width) {
     const auto& observer = view.observer;
     const auto working = std::ranges::count_if(observer.hooks, [](const auto& hook) { return hook.state != "missing"; });
     const bool whole = static_cast<std::size_t>(working) == observer.hooks.size();
-    std::string text = fmt::format("{} │ {} destinations │ {:.1f} conn/s │ {}lost {} │ {}hooks {} of {} │ {}",
-                                   alarm_counts(view), grouped(view.destinations.size()), view.attempts_per_s,
-                                   observer.lost_records > 0 ? "▲ " : "", grouped(observer.lost_records),
-                                   whole ? "" : "▲ ", working, observer.hooks.size(), recording_state(observer));
-    if (observer.evicted_destinations > 0) text += fmt::format(" │ ▲ evicted {}", grouped(observer.evicted_destinations));
+    std::vector<std::string> parts{
+        fmt::format("{}lost {}", observer.lost_records > 0 ? "▲ " : "", grouped(observer.lost_records)),
+        fmt::format("{}hooks {} of {}", whole ? "" : "▲ ", working, observer.hooks.size()), recording_state(observer)};
+    if (observer.evicted_destinations > 0) {
+        parts.push_back(fmt::format("▲ evicted {}", grouped(observer.evicted_destinations)));
+    }
+    parts.push_back(fmt::format("{} destinations", grouped(view.destinations.size())));
+    parts.push_back(fmt::format("{:.1f} conn/s", view.attempts_per_s));
+    std::string text = alarm_counts(view);
+    for (const auto& part : parts) {
+        const std::string longer = text + " │ " + part;
+        if (cell_width(longer) <= width) text = longer;
+    }
     return text;
 }
 
@@ -82,7 +90,7 @@ std::string host_text(const model::HostView& view, const Style& style) {
     constexpr std::size_t most_rows = 1000;
     std::string text = wrap("", fmt::format("netwatch · {} · kernel {} · {} UTC", inert(view.hostname),
                                             inert(view.kernel), core::to_time_of_day(view.at)), style);
-    text += wrap("", trust_line(view), style) + '\n';
+    text += wrap("", trust_line(view, style.width), style) + '\n';
     text = finish(std::move(text), style);
     text += incidents_table(view.incidents, view.at, false, style) + '\n';
     return text + destinations_table(view, {}, most_rows, style);

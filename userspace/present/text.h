@@ -45,9 +45,9 @@ namespace netwatch::present {
 // `netwatch top --once`: the state of the observer, the incidents, the destinations.
 [[nodiscard]] std::string host_text(const model::HostView& view, const Style& style);
 
-// "✖ 1 critical  ▲ 1 warning │ 412 destinations │ lost 0 │ hooks 14 of 14 │ recording": what there is and whether
-// netwatch itself can be trusted. One line without its break, not cut.
-[[nodiscard]] std::string trust_line(const model::HostView& view);
+// "✖ 1 critical  ▲ 1 warning │ lost 0 │ hooks 14 of 14 │ recording │ 412 destinations": what there is and whether
+// netwatch itself can be trusted. One line without its break; parts that do not fit `width` are left out.
+[[nodiscard]] std::string trust_line(const model::HostView& view, std::size_t width);
 
 // `netwatch check`. `host`: what was found ("kernel 6.18.44, BTF, cgroup v2, root"); `ability`: what can be named
 // with these hooks, the last line.

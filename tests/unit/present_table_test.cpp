@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "present/table.h"
+
+#include <gtest/gtest.h>
+
+#include "present/inert.h"
+#include "present/sparkline.h"
+#include "present/style.h"
+#include "support/views.h"
+
+namespace netwatch::present {
+namespace {
+
+std::size_t found(std::string filter) {
+    const auto view = support::failing_view();
+    return select_rows(view.destinations, {.filter = std::move(filter), .sort_by = {}, .reverse = false}).size();
+}
+
+std::string ports(std::string field, bool reverse) {
+    const auto view = support::failing_view();
+    std::string text;
+    for (const auto* row : select_rows(view.destinations, {{}, std::move(field), reverse})) {
+        text += std::to_string(row->ref.endpoint.port) + (row->judged ? " " : "u ");
+    }
+    return text;
+}
+
+TEST(PresentTable, FilterTakesWords) {
+    EXPECT_EQ(found(""), 5U);
+    EXPECT_EQ(found("payments"), 1U);
+    EXPECT_EQ(found("PAYMENTS"), 1U);
+    EXPECT_EQ(found("10.4."), 3U);
+    EXPECT_EQ(found("10.4. orders"), 1U);
+    EXPECT_EQ(found("refund"), 1U);
+    EXPECT_EQ(found("firewall_block"), 1U);
+    EXPECT_EQ(found("udp"), 2U);
+    EXPECT_EQ(found("nothing-like-it"), 0U);
+}
+
+TEST(PresentTable, FilterTestsFields) {
+    EXPECT_EQ(found("ok_share<98"), 2U);
+    EXPECT_EQ(found("ok_share<98%"), 2U);
+    EXPECT_EQ(found("rtt_us>50ms"), 1U);
+    EXPECT_EQ(found("rtt_us>0.05s"), 1U);
+    EXPECT_EQ(found("rtt_us<1000us"), 1U);
+    EXPECT_EQ(found("failed>0 verdict=loss"), 1U);
+    EXPECT_EQ(found("flows=8"), 3U);
+    EXPECT_EQ(found("unheard_of>3"), 0U);
+    EXPECT_EQ(found("rtt_us>abc"), 0U);
+}
+
+TEST(PresentTable, SortPutsTheMissingLastEitherWay) {
+    EXPECT_EQ(ports("", false), "443 443 5432 53 443u ");
+    EXPECT_EQ(ports("", true), "443u 53 5432 443 443 ");
+    EXPECT_EQ(ports("rtt_us", false), "443 53 5432 443 443u ");
+    EXPECT_EQ(ports("rtt_us", true), "5432 53 443 443 443u ");
+    EXPECT_EQ(ports("destination", false), "53 443u 5432 443 443 ");
+}
+
+TEST(PresentTable, LinesFitEveryWidthFromFifty) {
+    const auto view = support::hostile_view();
+    for (std::size_t width = 50; width < 260; ++width) {
+        const auto columns = columns_for(width);
+        ASSERT_LE(cell_width(heading_line(columns)), width);
+        for (const auto& row : view.destinations) ASSERT_LE(cell_width(row_line(row, columns)), width);
+    }
+}
+
+TEST(PresentTable, SparklinesKeepTheirTime) {
+    const core::UtcNs end = support::at_time("19:43:00");
+    const auto at = [&](int seconds_before) { return core::UtcNs{end.ns - seconds_before * std::int64_t{1'000'000'000}}; };
+    std::vector<model::SeriesPoint> series(3);
+    series[0] = {at(200), 0, 0, 9e9, {}, 0};
+    series[1] = {at(100), 0, 0, 10.0, {}, 0};
+    series[2] = {at(10), 0, 0, 5.0, {}, 0};
+    const auto values = bucketed(series, end, 120, 12, [](const auto& point) { return point.rtt_us; });
+    EXPECT_EQ(sparkline(values, 10), "  █        ▅");
+    EXPECT_EQ(sparkline(std::vector<std::optional<double>>{0.0, std::nullopt, 1.0}, 0), "▁ ▁");
+}
+
+TEST(PresentStyle, WrapsAtSpacesUnderItsHead) {
+    const Style style{false, true, 24};
+    EXPECT_EQ(wrap("  a ", "one two three four five", style), "  a one two three four\n    five\n");
+    EXPECT_EQ(wrap("", "", style), "\n");
+    EXPECT_EQ(grouped(1234567), "1,234,567");
+    EXPECT_EQ(grouped(12), "12");
+    EXPECT_EQ(age(support::at_time("19:00:00"), support::at_time("21:05:00")), "2h05m");
+    EXPECT_EQ(age(support::at_time("21:00:00"), support::at_time("19:05:00")), "0:00");
+}
+
+}  // namespace
+}  // namespace netwatch::present
