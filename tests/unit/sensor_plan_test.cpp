@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan for kernels as they were measured, without any of them.
+#if NETWATCH_WITH_BPF
+
+#include "sensor/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace netwatch::sensor {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+KernelFacts linux_5_10() {
+    KernelFacts facts;
+    facts.release = "5.10.0";
+    facts.architecture = "x86_64";
+    facts.tracepoints = {{"inet_sock_set_state", 3}, {"tcp_retransmit_skb", 2}, {"tcp_retransmit_synack", 2},
+                         {"tcp_receive_reset", 1},   {"tcp_send_reset", 2},     {"kfree_skb", 2},
+                         {"neigh_update", 5},        {"neigh_timer_handler", 2}};
+    facts.functions = {"inet_stream_connect", "inet_dgram_connect", "__x64_sys_socket", "__x64_sys_accept",
+                       "__x64_sys_accept4"};
+    facts.iterators = {"bpf_sk_storage_map", "task_file", "tcp"};
+    facts.trampolines = true;
+    facts.syscall_tracepoints = true;
+    return facts;
+}
+
+KernelFacts linux_6_1() {
+    KernelFacts facts = linux_5_10();
+    facts.release = "6.1.0";
+    facts.tracepoints["kfree_skb"] = 3;
+    facts.tracepoints["inet_sk_error_report"] = 1;
+    facts.storage_in_tracing = facts.cookie_in_tracing = facts.socket_from_file = facts.user_registers = true;
+    return facts;
+}
+
+KernelFacts linux_6_12() {
+    KernelFacts facts = linux_6_1();
+    facts.release = "6.12.0";
+    facts.tracepoints["kfree_skb"] = 4;
+    facts.tracepoints["tcp_send_reset"] = 3;
+    facts.tracepoints["icmp_send"] = 3;
+    return facts;
+}
+
+// As the development machine: no trampolines.
+KernelFacts linux_6_18() {
+    KernelFacts facts = linux_6_12();
+    facts.release = "6.18.0";
+    facts.tracepoints["tcp_retransmit_skb"] = 3;
+    facts.trampolines = false;
+    return facts;
+}
+
+KernelFacts linux_7_2() {
+    KernelFacts facts = linux_6_18();
+    facts.release = "7.2.0";
+    facts.trampolines = true;
+    return facts;
+}
+
+PlannedHook hook_for(const KernelFacts& facts, std::string_view signal, const RefusedPrograms& refused = {}) {
+    const Plan plan = make_plan(facts, refused);
+    const auto found = std::ranges::find(plan.hooks, signal, &PlannedHook::signal);
+    EXPECT_NE(found, plan.hooks.end()) << signal;
+    return found == plan.hooks.end() ? PlannedHook{} : *found;
+}
+
+std::vector<std::string> signals_in_state(const KernelFacts& facts, netwatch_hook_state state) {
+    std::vector<std::string> names;
+    for (const auto& hook : make_plan(facts, {}).hooks)
+        if (hook.state == state) names.push_back(hook.signal);
+    return names;
+}
+
+TEST(SensorPlan, Linux72HasTheBestOfEverything) {
+    EXPECT_THAT(signals_in_state(linux_7_2(), NETWATCH_HOOK_FALLBACK), IsEmpty());
+    EXPECT_THAT(signals_in_state(linux_7_2(), NETWATCH_HOOK_MISSING), IsEmpty());
+}
+
+TEST(SensorPlan, WithoutTrampolinesTheExitsOfSystemCallsStandIn) {
+    EXPECT_THAT(signals_in_state(linux_6_18(), NETWATCH_HOOK_FALLBACK),
+                ElementsAre("connect results", "socket results", "accept results"));
+    EXPECT_THAT(signals_in_state(linux_6_18(), NETWATCH_HOOK_MISSING), IsEmpty());
+    const auto connect = hook_for(linux_6_18(), "connect results");
+    EXPECT_THAT(connect.programs, ElementsAre("on_connect_exit"));
+    EXPECT_THAT(connect.lost, HasSubstr("io_uring"));
+    EXPECT_THAT(connect.reason, HasSubstr("fexit"));
+}
+
+TEST(SensorPlan, Linux612LacksTheResultOfARetransmission) {
+    EXPECT_THAT(signals_in_state(linux_6_12(), NETWATCH_HOOK_FALLBACK), ElementsAre("retransmits"));
+    EXPECT_THAT(hook_for(linux_6_12(), "retransmits").programs, ElementsAre("on_retransmit_sent"));
+    EXPECT_THAT(hook_for(linux_6_12(), "resets sent").programs, ElementsAre("on_reset_sent_reason"));
+}
+
+TEST(SensorPlan, Linux61LacksResetReasonsAndIcmpSent) {
+    EXPECT_THAT(signals_in_state(linux_6_1(), NETWATCH_HOOK_FALLBACK), ElementsAre("retransmits", "resets sent"));
+    EXPECT_THAT(signals_in_state(linux_6_1(), NETWATCH_HOOK_MISSING), ElementsAre("ICMP sent"));
+}
+
+TEST(SensorPlan, Linux510KeysSocketsByAddressAndSaysWhatIsLost) {
+    const auto facts = linux_5_10();
+    EXPECT_FALSE(make_plan(facts, {}).storage);
+    EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_FALLBACK),
+                ElementsAre("life cycle", "retransmits", "resets sent", "snapshots"));
+    EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_MISSING),
+                ElementsAre("socket errors", "drops", "ICMP sent", "earlier sockets"));
+    EXPECT_THAT(hook_for(facts, "snapshots").programs, ElementsAre("walk_tcp"));
+    EXPECT_THAT(hook_for(facts, "drops").reason, HasSubstr("2 arguments"));
+}
+
+TEST(SensorPlan, WhateverIsNotTheBestSaysWhatIsLostAndWhy) {
+    for (const auto& facts : {linux_5_10(), linux_6_1(), linux_6_12(), linux_6_18(), linux_7_2()})
+        for (const auto& hook : make_plan(facts, {}).hooks) {
+            SCOPED_TRACE(facts.release + ": " + hook.signal);
+            EXPECT_EQ(hook.programs.empty(), hook.state == NETWATCH_HOOK_MISSING);
+            if (hook.state == NETWATCH_HOOK_BEST) continue;
+            EXPECT_FALSE(hook.lost.empty());
+            EXPECT_FALSE(hook.reason.empty());
+            EXPECT_LT(hook.lost.size(), sizeof netwatch_hook::lost);
+            EXPECT_LT(hook.reason.size(), sizeof netwatch_hook::reason);
+        }
+}
+
+TEST(SensorPlan, GoesRoundAProgramThatTheKernelRefuses) {
+    const RefusedPrograms refused = {{"on_stream_connect", "the kernel refuses it: Invalid argument"}};
+    const auto connect = hook_for(linux_7_2(), "connect results", refused);
+    EXPECT_EQ(connect.state, NETWATCH_HOOK_FALLBACK);
+    EXPECT_EQ(connect.reason, "the kernel refuses it: Invalid argument");
+    EXPECT_EQ(hook_for(linux_7_2(), "drops", {{"on_drop", "no"}}).state, NETWATCH_HOOK_MISSING);
+}
+
+TEST(SensorPlan, OnlyTheLifeCycleIsVital) {
+    auto facts = linux_7_2();
+    facts.tracepoints.clear();
+    for (const auto& hook : make_plan(facts, {}).hooks) EXPECT_EQ(hook.vital, hook.signal == "life cycle");
+    EXPECT_EQ(hook_for(facts, "life cycle").state, NETWATCH_HOOK_MISSING);
+}
+
+TEST(SensorPlan, Arm64NamesItsOwnSystemCalls) {
+    auto facts = linux_7_2();
+    facts.architecture = "aarch64";
+    facts.functions.insert("__arm64_sys_socket");
+    EXPECT_THAT(hook_for(facts, "socket results").hook, HasSubstr("__arm64_sys_socket"));
+}
+
+TEST(SensorPlan, EachFeatureTakenAwayChangesThePlan) {
+    for (const auto name : feature_names()) {
+        const auto facts = without_features(linux_7_2(), {std::string(name)});
+        ASSERT_TRUE(facts.has_value());
+        if (name == "socket-cookie") {
+            EXPECT_FALSE(make_plan(*facts, {}).cookie);
+        } else if (name != "syscall-tracepoints") {  // only a fallback's: seen together with fexit below
+            EXPECT_GT(signals_in_state(*facts, NETWATCH_HOOK_FALLBACK).size() +
+                          signals_in_state(*facts, NETWATCH_HOOK_MISSING).size(),
+                      0U)
+                << name;
+        }
+    }
+    const auto neither = without_features(linux_7_2(), {"fexit", "syscall-tracepoints"});
+    ASSERT_TRUE(neither.has_value());
+    EXPECT_EQ(hook_for(*neither, "connect results").state, NETWATCH_HOOK_MISSING);
+}
+
+TEST(SensorPlan, AnUnknownFeatureIsAUsageError) {
+    const auto facts = without_features(linux_7_2(), {"fentri"});
+    ASSERT_FALSE(facts.has_value());
+    EXPECT_EQ(facts.error().exit_code, core::ExitCode::usage);
+    EXPECT_THAT(facts.error().hint, HasSubstr("fexit"));
+}
+
+TEST(SensorFacts, SysAdminStandsForTheOtherCapabilities) {
+    EXPECT_THAT(missing_capabilities(0), ElementsAre("CAP_BPF", "CAP_PERFMON"));
+    EXPECT_THAT(missing_capabilities(1ULL << 39), ElementsAre("CAP_PERFMON"));
+    EXPECT_THAT(missing_capabilities(1ULL << 39 | 1ULL << 38), IsEmpty());
+    EXPECT_THAT(missing_capabilities(1ULL << 21), IsEmpty());
+}
+
+TEST(SensorFacts, FindsCgroup2WhereverItIsMounted) {
+    EXPECT_EQ(find_cgroup2("39 30 0:36 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n"
+                           "40 30 0:37 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n"),
+              "/sys/fs/cgroup/unified");
+    EXPECT_EQ(find_cgroup2("1 2 0:1 / / rw - ext4 /dev/root rw\n"), "");
+}
+
+}  // namespace
+}  // namespace netwatch::sensor
+
+#endif
