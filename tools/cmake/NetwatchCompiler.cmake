@@ -17,7 +17,7 @@ target_compile_definitions(netwatch_build INTERFACE
     NETWATCH_VERSION="${PROJECT_VERSION}"
     $<$<NOT:$<CONFIG:Debug>>:_GLIBCXX_ASSERTIONS>)
 target_compile_options(netwatch_build INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion -Wcast-align -Wcast-qual
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-align -Wcast-qual
     -Wformat=2 -Wimplicit-fallthrough -Wundef -Wunused -Wextra-semi -Wnon-virtual-dtor -Wold-style-cast
     -Woverloaded-virtual
     $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-branches -Wduplicated-cond -Wlogical-op>
