@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the sensor says about connections that the test makes itself.
+#include "sensor/sensor.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <numeric>
+
+#include "core/time.h"
+#include "kernel/private_netns.h"
+#include "model/record.h"
+#include "sensor/plan.h"
+
+namespace netwatch::sensor {
+namespace {
+
+using namespace netwatch::testing;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class SensorTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        if (::geteuid() != 0) GTEST_SKIP() << "needs root: programs are loaded into the kernel";
+        netns_ = enter_private_netns();
+        ASSERT_NE(netns_, 0U) << "no network namespace of its own";
+    }
+
+    void open(SensorOptions options = {}) {
+        if (options.netns.empty()) options.netns = {netns_};
+        auto opened = Sensor::open(options);
+        ASSERT_TRUE(opened.has_value()) << opened.error().message;
+        sensor_ = std::move(*opened);
+    }
+
+    // Everything that the kernel has said so far.
+    void drain() {
+        while (!sensor_->poll(0, keep_)) {
+        }
+    }
+
+    void walk() {
+        const auto walked = sensor_->walk(keep_);
+        ASSERT_TRUE(walked.has_value()) << walked.error().message;
+    }
+
+    template <typename R>
+    std::vector<R> all() const {
+        std::vector<R> found;
+        for (const auto& record : records_)
+            if (const auto* match = std::get_if<R>(&record)) found.push_back(*match);
+        return found;
+    }
+
+    std::map<std::uint32_t, netwatch_account> accounts() {
+        std::map<std::uint32_t, netwatch_account> by_kind;
+        sensor_->read_accounts([&](std::span<const std::byte> bytes) {
+            const auto record = model::decode(bytes);
+            ASSERT_TRUE(record.has_value());
+            const auto& account = std::get<netwatch_account>(*record);
+            by_kind[account.kind] = account;
+        });
+        return by_kind;
+    }
+
+    void expect_balanced_books() {
+        for (const auto& [kind, account] : accounts())
+            EXPECT_EQ(account.seen, account.emitted + account.filtered + account.dropped_full + account.dropped_map)
+                << model::kind_name(kind);
+    }
+
+    std::uint32_t netns_ = 0;
+    std::unique_ptr<Sensor> sensor_;
+    std::vector<model::Record> records_;
+    RecordSink keep_ = [this](std::span<const std::byte> bytes) {
+        auto record = model::decode(bytes);
+        ASSERT_TRUE(record.has_value()) << record.error().message;
+        records_.push_back(*record);
+    };
+};
+
+void expect_own_process(const netwatch_process& process) {
+    EXPECT_EQ(process.pid, static_cast<std::uint32_t>(::getpid()));
+    EXPECT_EQ(process.uid, 0U);
+    EXPECT_GT(process.start_ns, 0U);
+    EXPECT_STRNE(process.comm, "");
+}
+
+TEST_F(SensorTest, TellsBothEndsOfAConnectionFromBeginningToEnd) {
+    open();
+    const auto address = ipv4("127.0.0.1", 7001);
+    const auto listener = listen_on(address);
+    auto client = connect_to(address);
+    ASSERT_EQ(client.error, 0);
+    core::Fd server(::accept(listener.get(), nullptr, nullptr));
+    ASSERT_EQ(::write(client.socket.get(), "hello", 5), 5);
+    char text[8];
+    ASSERT_EQ(::read(server.get(), text, sizeof text), 5);
+    client.socket.reset();
+    server.reset();
+    drain();
+
+    const auto connects = all<netwatch_connect>();
+    ASSERT_THAT(connects, SizeIs(1));
+    const auto& connect = connects[0];
+    EXPECT_EQ(connect.outcome, NETWATCH_OUTCOME_ESTABLISHED);
+    EXPECT_EQ(connect.header.netns, netns_);
+    EXPECT_EQ(model::remote_endpoint(connect.tuple).to_string(), "127.0.0.1:7001/tcp");
+    EXPECT_NE(connect.tuple.local_port, 0);
+    EXPECT_EQ(connect.tuple.family, 4);
+    EXPECT_EQ(connect.asked_port, 7001);
+    EXPECT_TRUE(std::ranges::equal(connect.asked_ip, connect.tuple.remote_ip));
+    EXPECT_LT(connect.rtt_us, 1'000'000U);
+    EXPECT_LE(connect.start_ns, connect.header.at_ns);
+    expect_own_process(connect.process);
+
+    const auto accepts = all<netwatch_accept>();
+    ASSERT_THAT(accepts, SizeIs(1));
+    EXPECT_EQ(accepts[0].tuple.local_port, 7001);
+    EXPECT_EQ(accepts[0].tuple.remote_port, connect.tuple.local_port);
+    expect_own_process(accepts[0].process);
+
+    const auto closes = all<netwatch_close>();
+    ASSERT_THAT(closes, SizeIs(2));
+    for (const auto& close : closes) {
+        const bool of_client = close.sock == connect.sock;
+        EXPECT_EQ(close.passive, of_client ? 0 : 1);
+        EXPECT_EQ(close.peer_closed_first, of_client ? 0 : 1);
+        EXPECT_EQ(close.counters.bytes_received, of_client ? 1U : 6U);  // a FIN counts as one
+        EXPECT_EQ(close.error, 0);
+        EXPECT_EQ(close.sock, of_client ? connect.sock : accepts[0].sock);
+    }
+    expect_balanced_books();
+}
+
+TEST_F(SensorTest, TellsARefusalOnIpv4AndIpv6) {
+    open();
+    EXPECT_EQ(connect_to(ipv4("127.0.0.1", 7002)).error, ECONNREFUSED);
+    EXPECT_EQ(connect_to(ipv6("::1", 7002)).error, ECONNREFUSED);
+    EXPECT_EQ(connect_to(ipv6("::ffff:127.0.0.1", 7002)).error, ECONNREFUSED);
+    drain();
+
+    const auto connects = all<netwatch_connect>();
+    const auto calls = all<netwatch_call_failed>();
+    const auto resets = all<netwatch_reset_received>();
+    ASSERT_THAT(connects, SizeIs(3));
+    ASSERT_THAT(calls, SizeIs(3));
+    ASSERT_THAT(resets, SizeIs(3));
+    const int families[] = {4, 6, 4};
+    for (std::size_t i = 0; i < connects.size(); ++i) {
+        EXPECT_EQ(connects[i].outcome, NETWATCH_OUTCOME_FAILED);
+        EXPECT_EQ(connects[i].error, ECONNREFUSED);
+        EXPECT_EQ(connects[i].reset, 1);
+        EXPECT_EQ(connects[i].tuple.family, families[i]);
+        EXPECT_EQ(connects[i].rtt_us, NETWATCH_ABSENT_U32);
+        EXPECT_EQ(calls[i].sock, connects[i].sock);
+        EXPECT_EQ(calls[i].error, ECONNREFUSED);
+        EXPECT_EQ(calls[i].tuple.family, families[i]);
+        EXPECT_EQ(calls[i].tuple.remote_port, 7002);
+        EXPECT_EQ(resets[i].sock, connects[i].sock);
+    }
+    expect_balanced_books();
+}
+
+TEST_F(SensorTest, TellsAMissingRouteWithoutASocketsLife) {
+    open();
+    EXPECT_EQ(connect_to(ipv4("192.0.2.1", 443)).error, ENETUNREACH);
+    EXPECT_EQ(connect_to(ipv6("2001:db8::1", 443)).error, ENETUNREACH);
+    EXPECT_EQ(connect_to(ipv4("192.0.2.1", 53), SOCK_DGRAM).error, ENETUNREACH);
+    drain();
+
+    EXPECT_THAT(all<netwatch_connect>(), IsEmpty());
+    const auto calls = all<netwatch_call_failed>();
+    ASSERT_THAT(calls, SizeIs(3));
+    for (const auto& call : calls) {
+        EXPECT_EQ(call.call, NETWATCH_CALL_CONNECT);
+        EXPECT_EQ(call.error, ENETUNREACH);
+        EXPECT_EQ(call.sock, 0U);
+        expect_own_process(call.process);
+    }
+    EXPECT_EQ(model::remote_endpoint(calls[0].tuple).to_string(), "192.0.2.1:443/tcp");
+    EXPECT_EQ(calls[1].tuple.family, 6);
+    EXPECT_EQ(calls[2].tuple.protocol, IPPROTO_UDP);
+}
+
+TEST_F(SensorTest, TellsAnErrorOfAUdpSocket) {
+    open();
+    const auto udp = connect_to(ipv4("127.0.0.1", 7003), SOCK_DGRAM);
+    ASSERT_EQ(::send(udp.socket.get(), "x", 1, 0), 1);
+    drain();
+    const auto errors = all<netwatch_socket_error>();
+    ASSERT_THAT(errors, SizeIs(1));
+    EXPECT_EQ(errors[0].error, ECONNREFUSED);
+    EXPECT_EQ(errors[0].tuple.protocol, IPPROTO_UDP);
+    EXPECT_EQ(model::remote_endpoint(errors[0].tuple).to_string(), "127.0.0.1:7003/udp");
+}
+
+TEST_F(SensorTest, WalksEarlierSocketsWithTheirOwner) {
+    const auto address = ipv4("127.0.0.1", 7004);
+    const auto listener = listen_on(address);
+    const auto client = connect_to(address);
+    ASSERT_EQ(client.error, 0);
+    const core::Fd server(::accept(listener.get(), nullptr, nullptr));
+    open();
+    walk();
+
+    const auto listeners = all<netwatch_listener_sample>();
+    ASSERT_THAT(listeners, SizeIs(1));
+    EXPECT_EQ(listeners[0].tuple.local_port, 7004);
+    EXPECT_EQ(listeners[0].backlog_limit, 64U);
+    expect_own_process(listeners[0].process);
+    const auto sockets = all<netwatch_socket_sample>();
+    ASSERT_THAT(sockets, SizeIs(2));
+    for (const auto& socket : sockets) {
+        EXPECT_EQ(socket.passive, 2);
+        EXPECT_EQ(socket.start_ns, 0U);
+        EXPECT_EQ(socket.counters.state, 1);
+        expect_own_process(socket.process);
+    }
+    const auto ends = all<netwatch_walk_end>();
+    ASSERT_THAT(ends, SizeIs(1));
+    EXPECT_EQ(ends[0].sockets, 2U);
+    EXPECT_EQ(ends[0].listeners, 1U);
+}
+
+TEST_F(SensorTest, OtherNamespacesAreCountedAndNotTold) {
+    const auto elsewhere = netns_;
+    netns_ = enter_private_netns();
+    open({.netns = {elsewhere}, .disabled_features = {}});
+    EXPECT_EQ(connect_to(ipv4("127.0.0.1", 7005)).error, ECONNREFUSED);
+    drain();
+    walk();
+    EXPECT_THAT(all<netwatch_connect>(), IsEmpty());
+    EXPECT_THAT(all<netwatch_call_failed>(), IsEmpty());
+    const auto books = accounts();
+    EXPECT_GE(books.at(NETWATCH_RECORD_CONNECT).filtered, 1U);
+    EXPECT_EQ(books.at(NETWATCH_RECORD_CONNECT).emitted, 0U);
+    expect_balanced_books();
+}
+
+TEST_F(SensorTest, AFullRingIsCountedAndTheBooksBalance) {
+    open({.netns = {}, .ring_bytes = 4096, .disabled_features = {}});
+    constexpr int attempts = 200;
+    for (int i = 0; i < attempts; ++i) EXPECT_EQ(connect_to(ipv4("127.0.0.1", 7006)).error, ECONNREFUSED);
+    drain();
+    const auto books = accounts();
+    const auto& connects = books.at(NETWATCH_RECORD_CONNECT);
+    EXPECT_EQ(connects.seen - connects.filtered, attempts);
+    EXPECT_GT(connects.dropped_full, 0U);
+    EXPECT_EQ(connects.emitted, all<netwatch_connect>().size());
+    expect_balanced_books();
+}
+
+// A socket whose filter accepts nothing drops what comes for any address of 127.0.0.0/8.
+core::Fd socket_that_drops(std::uint16_t port) {
+    core::Fd receiver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const auto any = ipv4("0.0.0.0", port);
+    sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
+    const sock_fprog program{1, &nothing};
+    if (::bind(receiver.get(), generic(any), sizeof any) != 0 ||
+        ::setsockopt(receiver.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+        return {};
+    return receiver;
+}
+
+TEST_F(SensorTest, AFullTableOfDropsGoesOnCountingByReason) {
+    open();
+    const auto receiver = socket_that_drops(7007);
+    ASSERT_TRUE(receiver);
+    const core::Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    constexpr std::uint32_t room = 8192, packets = room + 500;
+    auto to = ipv4("127.0.0.1", 7007);
+    for (std::uint32_t i = 0; i < packets; ++i) {
+        to.sin_addr.s_addr = htonl(0x7f010000U + i);
+        ASSERT_EQ(::sendto(sender.get(), "x", 1, 0, generic(to), sizeof to), 1);
+    }
+    sensor_->read_drops(keep_);
+
+    std::uint64_t counted = 0, without_destination = 0;
+    for (const auto& drops : all<netwatch_drops>())
+        (drops.tuple.family ? counted : without_destination) += drops.packets;
+    EXPECT_EQ(counted, room);
+    EXPECT_EQ(without_destination, packets - room);
+    EXPECT_EQ(accounts().at(NETWATCH_RECORD_DROPS).dropped_map, packets - room);
+    expect_balanced_books();
+}
+
+TEST_F(SensorTest, MoreNamespacesThanFitAreRefused) {
+    std::vector<std::uint32_t> many(4097);
+    std::iota(many.begin(), many.end(), 1U);
+    const auto opened = Sensor::open({.netns = many, .disabled_features = {}});
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().exit_code, core::ExitCode::usage);
+}
+
+TEST_F(SensorTest, WithoutAnyOneFeatureConnectionsAreStillSeen) {
+    for (const auto feature : feature_names()) {
+        SCOPED_TRACE(feature);
+        records_.clear();
+        open({.netns = {}, .disabled_features = {std::string(feature)}});
+        const auto address = ipv4("127.0.0.1", 7008);
+        {
+            const auto listener = listen_on(address);
+            EXPECT_EQ(connect_to(address).error, 0);
+            walk();
+        }
+        drain();
+        ASSERT_THAT(all<netwatch_connect>(), SizeIs(1));
+        EXPECT_EQ(all<netwatch_connect>()[0].outcome, NETWATCH_OUTCOME_ESTABLISHED);
+        expect_own_process(all<netwatch_connect>()[0].process);
+        EXPECT_THAT(all<netwatch_listener_sample>(), SizeIs(1));
+        expect_balanced_books();
+        sensor_.reset();
+    }
+}
+
+TEST_F(SensorTest, NamesEveryHookAndKnowsTheTimer) {
+    open();
+    EXPECT_GE(sensor_->hooks().size(), 14U);
+    EXPECT_THAT((std::vector<std::uint32_t>{100, 250, 300, 1000}), ::testing::Contains(sensor_->hz()));
+    EXPECT_GT(sensor_->drop_reasons().size(), 50U);
+}
+
+TEST(SensorClock, DerivesTheTimerFromTwoClocks) {
+    constexpr std::uint64_t wrap = 1ULL << 32;
+    EXPECT_EQ(derive_hz(wrap + 1000 * 250, 1300 * core::ns_per_s), 250U);
+    EXPECT_EQ(derive_hz(wrap + 86'400ULL * 1000, 86'700 * core::ns_per_s), 1000U);
+    EXPECT_EQ(derive_hz(wrap - 290 * 300, 10 * core::ns_per_s), 300U);
+    EXPECT_EQ(derive_hz(wrap, 300 * core::ns_per_s), 0U);
+}
+
+}  // namespace
+}  // namespace netwatch::sensor
