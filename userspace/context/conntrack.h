@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where NAT sends a connection, as conntrack of its network namespace knows it. Reads only, asks the kernel of this
+// host only.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/address.h"
+#include "netwatch/abi/record.h"
+
+struct nfct_handle;
+
+namespace netwatch::context {
+
+struct Translated {
+    netwatch_tuple tuple; /* as the socket has it */
+    std::uint32_t netns;
+    model::Endpoint real;
+};
+
+// One thread at a time; that thread enters other namespaces for the time of a call and comes back. Between calls no
+// namespace is held: one that its owner removes is gone.
+class Conntrack {
+public:
+    struct Question {
+        netwatch_tuple tuple; /* of an active connection */
+        std::uint32_t netns;
+        std::uint32_t pid; /* of its process; 0: not known */
+    };
+
+    // `netns_paths`: namespaces that can be reached by path; others are reached through a process that lives there.
+    explicit Conntrack(std::vector<std::filesystem::path> netns_paths = {});
+
+    // Those whose packets really go elsewhere. Asks the socket's namespace, then the agent's own.
+    [[nodiscard]] std::vector<Translated> translated(std::span<const Question> questions);
+
+private:
+    struct Close {
+        void operator()(nfct_handle* handle) const;
+    };
+    using Handle = std::unique_ptr<nfct_handle, Close>;
+    using Handles = std::map<std::uint32_t, Handle>; /* by namespace; null: no table there */
+    [[nodiscard]] nfct_handle* handle_of(Handles& handles, std::uint32_t netns, std::uint32_t pid) const;
+    [[nodiscard]] Handle open_in(std::uint32_t netns, std::uint32_t pid) const;
+
+    std::vector<std::filesystem::path> netns_paths_;
+    std::uint32_t own_netns_ = 0;
+};
+
+}  // namespace netwatch::context
