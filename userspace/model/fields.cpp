@@ -39,12 +39,14 @@ std::string share_cell(double share) {
 }
 
 constexpr std::array fields = std::to_array<Field>({
-    {"destination", "DESTINATION", Unit::text, 30, 0, "Port and the name it was resolved from, or the address as the socket has it; /udp where it is not TCP.",
+    {"destination", "DESTINATION", Unit::text, 30, 0, "Port and the name it was resolved from, or the address as the socket has it; /udp where it is not TCP; own: a listener of this host.",
      [](const DestinationRow& row) -> FieldValue {
          const auto& endpoint = row.ref.endpoint;
          const std::string suffix = endpoint.protocol == Protocol::udp ? "/udp" : "";
-         if (!row.ref.name) return endpoint.to_display() + suffix;
-         return endpoint.port == 0 ? *row.ref.name : fmt::format("{}:{}{}", *row.ref.name, endpoint.port, suffix);
+         const std::string prefix = row.perspective == Perspective::server ? "own " : "";
+         if (!row.ref.name) return prefix + endpoint.to_display() + suffix;
+         if (endpoint.port == 0) return prefix + *row.ref.name;
+         return fmt::format("{}{}:{}{}", prefix, *row.ref.name, endpoint.port, suffix);
      }},
     {"protocol", "PROTO", Unit::text, 0, 0, "tcp or udp.",
      [](const DestinationRow& row) -> FieldValue { return std::string(to_string(row.ref.endpoint.protocol)); }},

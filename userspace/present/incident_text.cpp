@@ -169,6 +169,7 @@ std::string incident_details(const model::Incident& incident, core::UtcNs at, co
                             style);
     text += wrap("  ", inert(incident.summary), style);
     text += facts(incident, at, style);
+    if (!incident.advice.empty()) text += title("next", style) + advice_text(incident.advice, style);
     text += title("ladder", style) + ladder_steps(incident.ladder, style);
     text += title("evidence", style);
     for (const auto& item : incident.evidence) {
@@ -180,7 +181,6 @@ std::string incident_details(const model::Incident& incident, core::UtcNs at, co
             text += wrap("  ", fmt::format("not {}: {}", model::to_string(ruled.type), inert(ruled.because)), style);
         }
     }
-    if (!incident.advice.empty()) text += title("next", style) + advice_text(incident.advice, style);
     if (incident.observer.lost_records > 0 || !incident.observer.missing_hooks.empty()) {
         text += title("netwatch itself", style);
         text += wrap("  ", fmt::format("{} records lost during it{}{}", grouped(static_cast<std::uint64_t>(std::max<std::int64_t>(incident.observer.lost_records, 0))),

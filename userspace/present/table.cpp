@@ -36,7 +36,7 @@ void share_out(std::vector<Column>& columns, std::size_t width) {
     std::size_t used = mark_width + columns.size() - 1;
     for (const auto& column : columns) used += column.width;
     if (used > width) used -= narrow(columns, "who", 10, used - width);
-    if (used > width) used -= narrow(columns, "destination", 12, used - width);
+    if (used > width) used -= narrow(columns, "destination", 10, used - width);
     constexpr std::size_t widest_destination = 60;
     constexpr std::size_t widest_who = 30;
     for (auto& column : columns) {

@@ -162,7 +162,7 @@ Body incident_screen(const ViewModel& model, std::size_t width) {
     }
     auto lines = painted_lines(present::incident_details(*incident, model.view().at, plain(width)));
     if (const auto* row = row_of(model.view(), *incident)) {
-        // Before the evidence, after what has to be read first.
+        // After what has to be read first: the verdict and what to do next.
         const auto ladder = std::ranges::find_if(lines, [](const Line& line) {
             return !line.spans.empty() && line.spans.front().text == "ladder";
         });

@@ -43,16 +43,16 @@ Line second_line(const ViewModel& model, std::size_t width) {
 
 std::string status_text(const ViewModel& model) {
     if (model.is_typing_filter()) {
-        return fmt::format(" filter: {}▏  ⏎ keep  esc clear  (words, or FIELD<N FIELD>N FIELD=TEXT)",
+        return fmt::format(" filter: {}▏  enter keep  esc clear  (words, or FIELD<N FIELD>N FIELD=TEXT)",
                            present::inert(model.query().filter));
     }
     switch (model.screen()) {
-        case Screen::destinations: return " ?:help  /:filter  s:sort  ⏎:details  i:incidents  h:hooks  space:pause  q:quit";
-        case Screen::incidents: return " ↑↓:select  ⏎:details  esc:back  space:pause  ?:help  q:quit";
+        case Screen::destinations: return " ?:help  /:filter  s:sort  enter:open  i:incidents  h:hooks  space:pause  q:quit";
+        case Screen::incidents: return " ↑↓:select  enter:open  esc:back  space:pause  ?:help  q:quit";
         case Screen::destination_details: {
             const auto* row = model.detailed_row();
             const bool has_incident = row != nullptr && row->incident;
-            return fmt::format(" ↑↓:scroll  {}esc:back  space:pause  ?:help  q:quit", has_incident ? "⏎:incident  " : "");
+            return fmt::format(" ↑↓:scroll  {}esc:back  space:pause  ?:help  q:quit", has_incident ? "enter:incident  " : "");
         }
         default: return " ↑↓:scroll  esc:back  space:pause  ?:help  q:quit";
     }

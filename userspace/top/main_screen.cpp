@@ -58,7 +58,10 @@ std::vector<Line> alarm_lines(const std::vector<present::IncidentGroup>& groups,
         }
         auto group = group_lines(*(groups.begin() + static_cast<std::ptrdiff_t>(i)), at, width);
         const std::size_t free = room > lines.size() + left ? room - lines.size() - left : 1;
-        group.resize(std::min(group.size(), free), Line(""));
+        if (group.size() > free) {
+            group.resize(free, Line(""));
+            if (free > 1) group.back().spans.push_back({" …"});
+        }
         lines.insert(lines.end(), group.begin(), group.end());
     }
     return lines;
@@ -75,8 +78,11 @@ std::vector<Line> calm_lines(const model::HostView& view, std::size_t width, std
     constexpr std::int64_t recently_ns = 600'000'000'000;
     for (const auto& incident : view.incidents) {
         if (!incident.resolved_at || incident.symptom || view.at.ns - incident.resolved_at->ns > recently_ns) continue;
-        lines.emplace_back(fmt::format("  over: {} {}, {}", model::to_string(incident.type), present::where(incident),
-                                       present::state_note(incident)));
+        const std::string text = fmt::format("{} {}, {}", model::to_string(incident.type), present::where(incident),
+                                             present::state_note(incident));
+        for (auto& line : painted_lines(present::wrap("  over: ", text, {false, true, width}))) {
+            lines.push_back(std::move(line));
+        }
     }
     for (const auto& spot : present::blind_spots(view)) {
         for (auto& line : painted_lines(present::wrap("  unseen: ", spot, {false, true, width}))) {
