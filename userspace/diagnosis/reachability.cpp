@@ -23,7 +23,8 @@ constexpr std::uint32_t most = 30;
 // A service restarts in less: refusals count from then on.
 constexpr std::uint64_t restart_ns = 1'200 * core::ns_per_ms;
 constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s; // an unconfirmed run older than this is over
-constexpr std::uint64_t sibling_window_ns = 10 * core::ns_per_s;
+// Answers that were on the way when the fault came arrive after it.
+constexpr std::uint64_t in_flight_ns = 250 * core::ns_per_ms;
 // ARP and neighbour discovery give up after three probes a second apart. IPv6 errors inside connect() surface with the
 // next SYN, so a delay of one second says nothing there.
 constexpr std::uint64_t resolution_v4_ns = 900 * core::ns_per_ms;
@@ -95,6 +96,11 @@ bool any_worked(const Leaves& leaves) {
 
 core::BootNs onset(const Leaves& leaves) {
     return std::ranges::min(leaves, {}, [](const Leaf& l) { return l.run().first_start_ns; }).run().first_start_ns;
+}
+
+// All of them fail from here on.
+core::BootNs last_onset(const Leaves& leaves) {
+    return std::ranges::max(leaves, {}, [](const Leaf& l) { return l.run().first_start_ns; }).run().first_start_ns;
 }
 
 std::string name_of(model::Endpoint endpoint) { return endpoint.to_display(); }
@@ -355,7 +361,7 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
     const Destination& first = *leaves.front().destination;
     const FailureRun& run = leaves.front().run();
     const Address* address = scene.destinations.find_address(leaves.front().address());
-    const core::BootNs recent = std::min(run.first_start_ns, scene.now - std::min(scene.now, sibling_window_ns));
+    const core::BootNs since = run.first_start_ns; // what answered before that may have fallen silent with it
 
     const bool inbound = address != nullptr && address->inbound_drop_at >= run.first_start_ns && address->inbound_drops >= 3;
     if (inbound) {
@@ -369,7 +375,7 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
         for (const auto& answer : address->answers) {
             const bool failing = std::ranges::any_of(
                 leaves, [&](const Leaf& leaf) { return leaf.endpoint().port == answer.port; });
-            if (answer.at != 0 && !failing && answer.at >= recent && (!other || answer.at > other->at)) other = answer;
+            if (answer.at != 0 && !failing && answer.at > since && (!other || answer.at > other->at)) other = answer;
         }
     }
     const bool flows_live = first.last_progress_at > run.first_start_ns;
@@ -390,7 +396,7 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
         rule_out(finding, FailureType::routing_failure, "the same address is reached otherwise");
         return finding;
     }
-    const auto siblings = scene.destinations.answering_siblings(leaves.front().address(), recent);
+    const auto siblings = scene.destinations.answering_siblings(leaves.front().address(), since + in_flight_ns);
     const bool all_ports = leaves.size() > 1;
     if (all_ports || !siblings.empty()) blame_address(finding);
     rule_out(finding, FailureType::port_blocked, "a closed port answers with RST; none was received");
@@ -504,7 +510,7 @@ void merge_silent_blocks(const Scene& scene, std::map<std::string, Leaves>& grou
     for (auto& [block, leaves] : blocks) {
         if (distinct_addresses(leaves) < prefix_members) continue;
         const AddressKey whole_block{block.network, leaves.front().destination->key.netns};
-        if (!scene.destinations.answering_siblings(whole_block, onset(leaves)).empty()) continue;
+        if (!scene.destinations.answering_siblings(whole_block, last_onset(leaves) + in_flight_ns).empty()) continue;
         std::erase_if(groups, [&](const auto& entry) {
             return entry.first.starts_with("silent ") && block.contains(entry.second.front().endpoint().ip);
         });

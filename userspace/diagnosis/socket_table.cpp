@@ -10,6 +10,13 @@ namespace {
 constexpr std::uint64_t small_answer_bytes = 65'536;  // a larger one takes its time for its size
 constexpr std::uint32_t queue_floor_us = 5'000;       // on a LAN any ratio of round trips explodes
 
+// When data last moved, at the earliest: an arrival has its time, an acknowledgement came after the last look.
+core::BootNs moved_at(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at, std::uint32_t hz) {
+    if (now.bytes_received <= socket.bytes_received) return std::min(socket.last_look, at);
+    const std::uint64_t since_ns = now.since_received_jiffies * core::ns_per_s / hz;
+    return std::clamp(at - std::min(since_ns, at), std::min(socket.last_look, at), at);
+}
+
 double to_us(std::uint32_t jiffies, std::uint32_t hz) { return static_cast<double>(jiffies) * 1e6 / hz; }
 
 template <typename T>
@@ -75,6 +82,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     const bool comparable = socket.looked_at || socket.young;
     change.progress = comparable && (counters.bytes_acked > socket.bytes_acked ||
                                      counters.bytes_received > socket.bytes_received);
+    if (change.progress) change.moved_at = moved_at(socket, counters, now, hz);
 
     if (comparable) {
         change.bytes_sent = since(counters.bytes_sent, socket.bytes_sent);
@@ -106,6 +114,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     socket.mss_bytes = counters.mss_bytes;
     socket.waiting = change.answer && !change.answer->arrived;
     socket.looked_at = true;
+    socket.last_look = now;
     if (change.progress) socket.first_stall_at = 0;
     return change;
 }

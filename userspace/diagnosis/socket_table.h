@@ -37,6 +37,7 @@ struct Socket {
     std::uint32_t out_of_order = 0;
     std::uint32_t delivered = 0;
     std::uint32_t mss_bytes = 0;
+    core::BootNs last_look = 0;         // or since when it was established
     bool looked_at = false;
     bool young = false;                 // began while the agent watched: its counters start from zero
     bool passive = false;
@@ -48,6 +49,7 @@ struct FlowChange {
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
     bool progress = false; // data was acknowledged or arrived
+    core::BootNs moved_at = 0; // the earliest that this can have been, as far as the counters tell
     std::optional<AnswerLook> answer;
     std::optional<std::uint32_t> srtt_us;
 };

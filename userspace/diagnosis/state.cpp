@@ -90,6 +90,7 @@ Socket* Engine::State::connection(std::uint64_t sock, const DestinationKey& key,
     socket->process = {process.pid, process.start_ns};
     socket->passive = passive;
     socket->young = start_ns != 0 && start_ns >= host_.started_ns;
+    socket->last_look = socket->young ? start_ns : at;
     if (Destination* destination = destinations_.find(key)) ++destination->flows;
     return socket;
 }
@@ -151,8 +152,8 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         }
     }
     if (change.progress) {
-        destination->add_progress(at);
-        if (!socket.passive) destinations_.note_answer(socket.destination, at);
+        destination->add_progress(change.moved_at);
+        if (!socket.passive) destinations_.note_answer(socket.destination, change.moved_at);
     }
     if (!destination->detail) return;
     Second& second = destination->second_at(at);
