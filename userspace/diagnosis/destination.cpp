@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint64_t retry_window_ns = core::ns_per_s;           // failures of one process within it are one
 constexpr std::uint64_t fallback_window_ns = 2 * core::ns_per_s;    // Happy Eyeballs: the other family within it
-constexpr float background_decay = 1.0F / 64;
+constexpr float background_weight = 1.0F / 32;
+constexpr std::uint32_t background_run = 6; // a longer run of failures was an outage
 constexpr std::uint64_t min_rto_ns = 200 * core::ns_per_ms;
 constexpr auto untold = static_cast<__s32>(NETWATCH_ABSENT_U32);
 constexpr std::size_t starts_kept = 8;
@@ -103,13 +104,19 @@ void Destination::add(const Outcome& outcome, Process* process) {
     if (is_explicit(outcome.cls)) run->max_delay_ns = std::max(run->max_delay_ns, outcome.delay_ns);
 }
 
+void Destination::note_background(bool bad) {
+    background_failure_share += background_weight * ((bad ? 1.0F : 0.0F) - background_failure_share);
+}
+
 void Destination::add_success(const Outcome& outcome, Process* process) {
     ++established;
     last_success_at = std::max(last_success_at, outcome.at_ns);
     last_success_start = std::max(last_success_start, outcome.start_ns);
     if (successes_in_row++ == 0) row_since = outcome.at_ns;
-    const float failures = run ? static_cast<float>(std::min(run->observations, 4U)) : 0.0F;
-    background_failure_share += background_decay * (failures / (failures + 1) - background_failure_share);
+    constexpr auto silent = static_cast<std::size_t>(OutcomeClass::silent);
+    const std::uint32_t failures = run ? run->observations + run->pending + run->by_class[silent] : 0;
+    for (std::uint32_t i = 0; failures <= background_run && i < failures; ++i) note_background(true);
+    note_background(false);
     run.reset();
     if (process != nullptr) {
         (outcome.is_v4 ? process->last_success_v4 : process->last_success_v6) = outcome.at_ns;
@@ -172,7 +179,10 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     const core::BootNs at = record.header.at_ns;
     // One that began before the agent: its SYNs go out about a second apart.
     const core::BootNs start = record.start_ns != 0 ? record.start_ns : at - std::min(at, core::ns_per_s);
-    if (start <= last_success_start) return;  // a later attempt got through
+    if (start <= last_success_start) {  // a later attempt got through: some fail beside those that work
+        if (record.retransmits <= 1) note_background(true);
+        return;
+    }
     const bool is_v4 = record.tuple.family == 4;
     FailureRun& failing = run_from(start, at, is_v4, process);
     if (detail) {

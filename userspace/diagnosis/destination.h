@@ -119,7 +119,7 @@ struct Destination {
     std::uint32_t flows = 0;
     std::uint32_t successes_in_row = 0;
     core::BootNs row_since = 0;          // start of the present row of successes
-    float background_failure_share = 0;  // of attempts outside of incidents, decayed over about 64
+    float background_failure_share = 0;  // of attempts outside of outages, decayed over about 32
     std::unique_ptr<FailureRun> run;     // only while failing
     std::unique_ptr<Detail> detail;
     std::optional<model::Endpoint> real;  // where NAT sends it
@@ -149,6 +149,7 @@ struct Destination {
 
 private:
     void add_success(const Outcome& outcome, Process* process);
+    void note_background(bool bad);
     void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4, Process* process);
     FailureRun& run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process);
     Detail::Who* who(const Process& process, core::BootNs at);
