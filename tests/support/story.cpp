@@ -111,6 +111,10 @@ netwatch_connect Story::attempt(double at, double ends, std::string_view to, Who
     std::ranges::copy(record.tuple.remote_ip, record.asked_ip);
     record.asked_port = record.tuple.remote_port;
     record.rtt_us = NETWATCH_ABSENT_U32;
+    auto begun = model::make_record<netwatch_attempt>(boot_ns(at), story_netns);
+    begun.sock = record.sock;
+    begun.tuple = record.tuple;
+    add(begun);
     return record;
 }
 
@@ -253,7 +257,7 @@ Flow Story::flow(double at, std::string_view peer, Who who) {
 
 Flow Story::accepted(double at, std::string_view client, std::uint16_t port, Who who) {
     Flow made = flow(at, client, who);
-    records_.pop_back();
+    records_.resize(records_.size() - 2); // accepted, not connected
     auto record = model::make_record<netwatch_accept>(boot_ns(at), story_netns);
     record.sock = made.sock;
     record.start_ns = boot_ns(at - 0.001);

@@ -146,7 +146,7 @@ TEST(DiagnosisHostUnreachable, EstablishedConnectionsThatStallTogether) {
     Watch watch(story);
     watch.until(14);
     EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
-    EXPECT_LE(*watch.first_told(FailureType::host_unreachable), 11.5);
+    EXPECT_LE(*watch.first_told(FailureType::host_unreachable), 12);
 }
 
 TEST(DiagnosisHostUnreachable, OneRetransmissionTimeoutThatIsAnsweredIsNothing) {

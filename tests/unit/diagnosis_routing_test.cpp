@@ -95,7 +95,7 @@ TEST(DiagnosisRouting, ThreeSilentAddressesOfOneNetworkAreOneFault) {
     }
     story.healthy(0, 40, 0.3, "10.7.0.1:80");
     Watch watch(story);
-    watch.until(12);
+    watch.until(11.5);
     const auto first = watch.alarm();
     watch.until(20);
     const auto alarm = watch.alarm();
