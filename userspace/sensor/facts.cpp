@@ -28,9 +28,10 @@ struct Capability {
 constexpr unsigned cap_sys_admin = 21;
 constexpr auto needed_capabilities = std::to_array<Capability>({{39, "CAP_BPF"}, {38, "CAP_PERFMON"}});
 
-constexpr auto tracepoint_names = std::to_array<const char*>(
-    {"inet_sock_set_state", "tcp_retransmit_skb", "tcp_retransmit_synack", "tcp_receive_reset", "tcp_send_reset",
-     "inet_sk_error_report", "kfree_skb", "icmp_send", "neigh_update", "neigh_timer_handler"});
+constexpr auto tracepoint_names =
+    std::to_array<const char*>({"inet_sock_set_state", "tcp_retransmit_skb", "tcp_retransmit_synack",
+                                "tcp_receive_reset", "tcp_send_reset", "inet_sk_error_report", "kfree_skb",
+                                "icmp_send", "neigh_update", "neigh_timer_handler"});
 
 constexpr auto function_names = std::to_array<const char*>(
     {"inet_stream_connect", "inet_dgram_connect", "__x64_sys_socket", "__x64_sys_accept", "__x64_sys_accept4",
@@ -54,23 +55,14 @@ std::optional<std::uint64_t> effective_capabilities(const std::string& proc_root
     if (at == std::string::npos) return std::nullopt;
     std::uint64_t mask = 0;
     const char* first = status->data() + at + key.size();
-    if (std::from_chars(first, status->data() + status->size(), mask, 16).ec != std::errc{}) return std::nullopt;
+    if (std::from_chars(first, status->data() + status->size(), mask, 16).ec != std::errc{})
+        return std::nullopt;
     return mask;
 }
 
-core::Result<void> check_capabilities(const std::string& proc_root) {
-    const auto effective = effective_capabilities(proc_root);
-    if (!effective) return core::fail("cannot read the capabilities from " + proc_root + "/self/status");
-    const auto missing = missing_capabilities(*effective);
-    if (missing.empty()) return {};
-    return core::fail(fmt::format("{} missing", fmt::join(missing, " and ")),
-                      "run as root, or once: sudo setcap cap_bpf,cap_perfmon,cap_net_admin+ep \"$(command -v netwatch)\"",
-                      core::ExitCode::privilege_missing);
-}
-
-core::Fd load_tracing(bpf_attach_type attach_type, std::uint32_t attach_id, std::span<const bpf_insn> instructions) {
-    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach_type,
-                .attach_btf_id = attach_id);
+core::Fd load_tracing(bpf_attach_type attach_type, std::uint32_t attach_id,
+                      std::span<const bpf_insn> instructions) {
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach_type, .attach_btf_id = attach_id);
     return core::Fd(bpf_prog_load(BPF_PROG_TYPE_TRACING, "netwatch_probe", "GPL", instructions.data(),
                                   instructions.size(), &options));
 }
@@ -78,9 +70,7 @@ core::Fd load_tracing(bpf_attach_type attach_type, std::uint32_t attach_id, std:
 constexpr bpf_insn return_zero = {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0};
 constexpr bpf_insn leave = {BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
 
-constexpr bpf_insn call(bpf_func_id helper) {
-    return {BPF_JMP | BPF_CALL, 0, 0, 0, helper};
-}
+constexpr bpf_insn call(bpf_func_id helper) { return {BPF_JMP | BPF_CALL, 0, 0, 0, helper}; }
 template <unsigned Register>
 constexpr bpf_insn set(std::int32_t value) {
     return {BPF_ALU64 | BPF_MOV | BPF_K, Register, 0, 0, value};
@@ -109,7 +99,8 @@ core::Fd make_storage_map() {
     core::Fd map;
     if (type > 0 && btf__load_into_kernel(types) == 0) {
         LIBBPF_OPTS(bpf_map_create_opts, options, .btf_fd = static_cast<__u32>(btf__fd(types)),
-                    .btf_key_type_id = static_cast<__u32>(type), .btf_value_type_id = static_cast<__u32>(type),
+                    .btf_key_type_id = static_cast<__u32>(type),
+                    .btf_value_type_id = static_cast<__u32>(type),
                     .map_flags = BPF_F_NO_PREALLOC | BPF_F_CLONE);
         map = core::Fd(bpf_map_create(BPF_MAP_TYPE_SK_STORAGE, "netwatch_probe", 4, 4, 0, &options));
     }
@@ -134,14 +125,15 @@ bool can_store_in_tracing(std::uint32_t tracepoint_type) {
 }
 
 bool can_read_cookie_in_tracing(std::uint32_t tracepoint_type) {
-    const auto instructions =
-        std::to_array<bpf_insn>({load_first_argument<1>(), call(BPF_FUNC_get_socket_cookie), return_zero, leave});
+    const auto instructions = std::to_array<bpf_insn>(
+        {load_first_argument<1>(), call(BPF_FUNC_get_socket_cookie), return_zero, leave});
     return static_cast<bool>(load_tracing(BPF_TRACE_RAW_TP, tracepoint_type, instructions));
 }
 
 void read_types(KernelFacts& facts, const KernelBtf& types) {
     for (const char* name : tracepoint_names)
-        if (const int arguments = types.tracepoint_arguments(name); arguments >= 0) facts.tracepoints[name] = arguments;
+        if (const int arguments = types.tracepoint_arguments(name); arguments >= 0)
+            facts.tracepoints[name] = arguments;
     for (const char* name : function_names)
         if (types.function_id(name)) facts.functions.insert(name);
     for (const char* name : iterator_names)
@@ -164,7 +156,8 @@ std::vector<std::string> missing_capabilities(std::uint64_t effective) {
     return missing;
 }
 
-// Fields: id, parent, device, root, mount point, options, optional fields…, "-", type, source, super options (proc(5)).
+// Fields: id, parent, device, root, mount point, options, optional fields…, "-", type, source, super options
+// (proc(5)).
 std::string find_cgroup2(std::string_view mountinfo) {
     std::istringstream lines{std::string(mountinfo)};
     for (std::string line; std::getline(lines, line);) {
@@ -176,6 +169,17 @@ std::string find_cgroup2(std::string_view mountinfo) {
         return mount_point;
     }
     return {};
+}
+
+core::Result<void> check_capabilities(const std::string& proc_root) {
+    const auto effective = effective_capabilities(proc_root);
+    if (!effective) return core::fail("cannot read the capabilities from " + proc_root + "/self/status");
+    const auto missing = missing_capabilities(*effective);
+    if (missing.empty()) return {};
+    return core::fail(
+        fmt::format("{} missing", fmt::join(missing, " and ")),
+        "run as root, or once: sudo setcap cap_bpf,cap_perfmon,cap_net_admin+ep \"$(command -v netwatch)\"",
+        core::ExitCode::privilege_missing);
 }
 
 core::Result<KernelFacts> gather_facts(const std::string& proc_root) {

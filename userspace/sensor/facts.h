@@ -19,18 +19,18 @@ namespace netwatch::sensor {
 
 struct KernelFacts {
     std::string release;
-    std::string architecture;                     // as uname -m says it
-    std::map<std::string, int> tracepoints;       // tp_btf targets: name → number of arguments
-    std::set<std::string> functions;              // those of the functions this program may hook that BTF knows
-    std::set<std::string> iterators;              // "bpf_sk_storage_map", "task_file", "tcp"
-    bool trampolines = false;                     // fentry and fexit load and attach
-    bool storage_in_tracing = false;              // socket storage in tp_btf programs (5.11)
-    bool cookie_in_tracing = false;               // socket cookie in tp_btf programs (5.12)
-    bool socket_from_file = false;                // bpf_sock_from_file (5.11)
-    bool user_registers = false;                  // bpf_task_pt_regs (5.15)
-    bool syscall_tracepoints = false;             // their ids can be read, from tracefs mounted or not
+    std::string architecture;                // as uname -m says it
+    std::map<std::string, int> tracepoints;  // tp_btf targets: name → number of arguments
+    std::set<std::string> functions;         // those of the functions this program may hook that BTF knows
+    std::set<std::string> iterators;         // "bpf_sk_storage_map", "task_file", "tcp"
+    bool trampolines = false;                // fentry and fexit load and attach
+    bool storage_in_tracing = false;         // socket storage in tp_btf programs (5.11)
+    bool cookie_in_tracing = false;          // socket cookie in tp_btf programs (5.12)
+    bool socket_from_file = false;           // bpf_sock_from_file (5.11)
+    bool user_registers = false;             // bpf_task_pt_regs (5.15)
+    bool syscall_tracepoints = false;        // their ids can be read, from tracefs mounted or not
     std::map<std::uint32_t, std::string> drop_reasons;  // of the running kernel, without their prefix
-    std::string cgroup2_mount;                    // empty: none
+    std::string cgroup2_mount;                          // empty: none
 };
 
 // Errors: no BTF, or a capability missing (exit code 4, with the command or kernel option that mends it).
@@ -40,6 +40,9 @@ struct KernelFacts {
 // The capabilities needed that the effective set `effective` (as in /proc/PID/status, CapEff) lacks.
 // CAP_SYS_ADMIN stands for all of them, as it does in the kernel.
 [[nodiscard]] std::vector<std::string> missing_capabilities(std::uint64_t effective);
+
+// Errors: a capability is missing (exit code 4, named, with the command that mends it).
+[[nodiscard]] core::Result<void> check_capabilities(const std::string& proc_root = "/proc");
 
 // The mount point of cgroup v2 in the text of a mountinfo file; empty if there is none.
 [[nodiscard]] std::string find_cgroup2(std::string_view mountinfo);
