@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// No program: one variable that puts the types of all records into the object's BTF, where a test holds them against
-// what userspace compiled. A compiler leaves out types that only local variables have.
+// No program: one variable that puts the types of all records into the object's BTF, where a test holds them
+// against what userspace compiled. A compiler leaves out types that only local variables have.
 #include "lib/common.h"
 
 union netwatch_record {

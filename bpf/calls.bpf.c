@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// connect(), socket() and accept() that fail in their caller's face: local routes, ports and descriptors that ran out
-// show nowhere else. The best hooks are fexit programs; where trampolines are refused, the exits of the system calls.
+// connect(), socket() and accept() that fail in their caller's face: local routes, ports and descriptors that
+// ran out show nowhere else. The best hooks are fexit programs; where trampolines are refused, the exits of
+// the system calls.
 #include "lib/asked.h"
 #include "lib/emit.h"
 #include "lib/process.h"
@@ -26,7 +27,8 @@ enum {
 
 enum { INODE_TYPE_MASK = 0xf000, INODE_TYPE_SOCKET = 0xc000 };
 
-/* A call that failed, before it is known whether it is news. `sk` is untrusted: probe reads only. NULL: not known. */
+/* A call that failed, before it is known whether it is news. `sk` is untrusted: probe reads only. NULL: not
+ * known. */
 struct failed_call {
     const struct sock *sk;
     __u64 sock;
@@ -36,7 +38,8 @@ struct failed_call {
     struct asked asked;
 };
 
-/* Not a failure of the network or of a limit: in progress, to be called again, or a mistake of the program. */
+/* Not a failure of the network or of a limit: in progress, to be called again, or a mistake of the program.
+ */
 static __always_inline bool is_connect_news(__s32 error) {
     return error != EINPROGRESS_ && error != EALREADY_ && error != EISCONN_ && error != EINTR_ &&
            error != EBADF_ && error != EFAULT_ && error != ENOTSOCK_ && error < ERESTARTSYS_;
@@ -47,8 +50,7 @@ static __always_inline bool is_limit(__s32 error) {
 }
 
 static __always_inline bool is_news(const struct failed_call *call) {
-    if (call->call == NETWATCH_CALL_CONNECT)
-        return call->asked.family && is_connect_news(call->error);
+    if (call->call == NETWATCH_CALL_CONNECT) return call->asked.family && is_connect_news(call->error);
     if (call->call == NETWATCH_CALL_ACCEPT)
         return is_limit(call->error) || call->error == ECONNABORTED_ || call->error == EPERM_;
     return is_limit(call->error);
@@ -78,22 +80,19 @@ static __always_inline int tell(const struct failed_call *call) {
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_CALL_FAILED, netns);
     struct netwatch_call_failed *record;
 
-    if (!account)
-        return 0;
+    if (!account) return 0;
     if (!is_news(call)) {
         account->filtered++;
         return 0;
     }
     record = RESERVE(account, CALL_FAILED, call_failed, netns);
-    if (!record)
-        return 0;
+    if (!record) return 0;
     record->sock = call->sock;
     record->duration_ns = call->duration_ns;
     record->error = call->error;
     record->call = call->call;
     fill_current_process(&record->process);
-    if (sk && is_inet(sk))
-        fill_local(&record->tuple, sk);
+    if (sk && is_inet(sk)) fill_local(&record->tuple, sk);
     if (call->asked.family) {
         copy_bytes(record->tuple.remote_ip, call->asked.ip);
         record->tuple.remote_port = call->asked.port;
@@ -116,8 +115,7 @@ static __always_inline int connect_returned(struct socket *socket, const void *a
     struct sock *sk = socket->sk;
     struct socket_state *state;
 
-    if (!active || result >= 0 || !sk || !is_stream_or_datagram(sk))
-        return 0;
+    if (!active || result >= 0 || !sk || !is_stream_or_datagram(sk)) return 0;
     read_asked(&call.asked, address, false);
     call.sk = sk;
     state = find_state(sk);
@@ -148,12 +146,9 @@ static __always_inline const struct sock *socket_of_descriptor(__u32 descriptor)
     struct file *file;
     struct socket *socket;
 
-    if (descriptor >= BPF_CORE_READ(table, max_fds))
-        return NULL;
-    if (bpf_probe_read_kernel(&file, sizeof(file), files + descriptor) || !file)
-        return NULL;
-    if ((BPF_CORE_READ(file, f_inode, i_mode) & INODE_TYPE_MASK) != INODE_TYPE_SOCKET)
-        return NULL;
+    if (descriptor >= BPF_CORE_READ(table, max_fds)) return NULL;
+    if (bpf_probe_read_kernel(&file, sizeof(file), files + descriptor) || !file) return NULL;
+    if ((BPF_CORE_READ(file, f_inode, i_mode) & INODE_TYPE_MASK) != INODE_TYPE_SOCKET) return NULL;
     socket = BPF_CORE_READ(file, private_data);
     return BPF_CORE_READ(socket, sk);
 }
@@ -163,17 +158,16 @@ static __always_inline struct pt_regs *user_registers(void) {
 }
 
 /*
- * Socket storage is out of reach here. A socket that had sent a SYN keeps a write_seq even after the kernel has
- * disconnected it; one that never left route lookup has none. Only where no port could be had was SYN_SENT entered
- * without a write_seq. `duration_ns` stays 0: not measured (the CONNECT record has the start).
+ * Socket storage is out of reach here. A socket that had sent a SYN keeps a write_seq even after the kernel
+ * has disconnected it; one that never left route lookup has none. Only where no port could be had was
+ * SYN_SENT entered without a write_seq. `duration_ns` stays 0: not measured (the CONNECT record has the
+ * start).
  */
 static __always_inline __u64 identity_if_entered(const struct sock *sk, __s32 error) {
     const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 
-    if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-        return 0;
-    if (error != EADDRNOTAVAIL_ && BPF_CORE_READ(tp, write_seq) == 0)
-        return 0;
+    if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) return 0;
+    if (error != EADDRNOTAVAIL_ && BPF_CORE_READ(tp, write_seq) == 0) return 0;
     return has_cookie ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : (__u64)sk;
 }
 
@@ -182,12 +176,10 @@ int on_connect_exit(struct trace_event_raw_sys_exit *context) {
     struct failed_call call = {.call = NETWATCH_CALL_CONNECT, .error = -context->ret};
     struct pt_regs *regs;
 
-    if (!active || context->ret >= 0 || !has_user_registers())
-        return 0;
+    if (!active || context->ret >= 0 || !has_user_registers()) return 0;
     regs = user_registers();
     call.sk = socket_of_descriptor(PT_REGS_PARM1_CORE_SYSCALL(regs));
-    if (!call.sk || !is_inet(call.sk) || !is_stream_or_datagram(call.sk))
-        return 0;
+    if (!call.sk || !is_inet(call.sk) || !is_stream_or_datagram(call.sk)) return 0;
     read_asked(&call.asked, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs), true);
     call.sock = identity_if_entered(call.sk, call.error);
     return tell(&call);
@@ -198,24 +190,20 @@ int on_connect_exit(struct trace_event_raw_sys_exit *context) {
 static __always_inline int socket_returned(long result) {
     struct failed_call call = {.call = NETWATCH_CALL_SOCKET, .error = -result};
 
-    if (!active || result >= 0)
-        return 0;
+    if (!active || result >= 0) return 0;
     return tell(&call);
 }
 
 static __always_inline int accept_returned(long result, bool descriptor_known, __u32 descriptor) {
     struct failed_call call = {.call = NETWATCH_CALL_ACCEPT, .error = -result};
 
-    if (!active || result >= 0)
-        return 0;
-    if (descriptor_known)
-        call.sk = socket_of_descriptor(descriptor);
+    if (!active || result >= 0) return 0;
+    if (descriptor_known) call.sk = socket_of_descriptor(descriptor);
     return tell(&call);
 }
 
 static __always_inline int accept_exit(long result) {
-    if (result >= 0 || !has_user_registers())
-        return accept_returned(result, false, 0);
+    if (result >= 0 || !has_user_registers()) return accept_returned(result, false, 0);
     return accept_returned(result, true, PT_REGS_PARM1_CORE_SYSCALL(user_registers()));
 }
 

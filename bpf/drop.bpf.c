@@ -4,9 +4,9 @@
 #include "lib/packet.h"
 
 /*
- * (namespace, reason, destination) → packets. Inserted here; userspace reads it with each walk and deletes what has
- * not moved for long once the map is half full. When full: `overflowed_drops` counts by reason alone, and the record
- * is accounted as dropped_map.
+ * (namespace, reason, destination) → packets. Inserted here; userspace reads it with each walk and deletes
+ * what has not moved for long once the map is half full. When full: `overflowed_drops` counts by reason
+ * alone, and the record is accounted as dropped_map.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -27,11 +27,11 @@ static __always_inline void count_overflow(struct netwatch_account_counts *accou
     __u64 *packets = bpf_map_lookup_elem(&overflowed_drops, &reason);
 
     account->dropped_map++;
-    if (packets)
-        (*packets)++;
+    if (packets) (*packets)++;
 }
 
-static __always_inline void count_drop(struct netwatch_account_counts *account, const struct sk_buff *skb, __u32 netns, __u32 reason) {
+static __always_inline void count_drop(struct netwatch_account_counts *account, const struct sk_buff *skb,
+                                       __u32 netns, __u32 reason) {
     struct netwatch_tuple packet = {};
     struct netwatch_drop_key key = {.netns = netns, .reason = reason};
     struct netwatch_drop_count first = {.packets = 1};
@@ -59,14 +59,14 @@ static __always_inline void count_drop(struct netwatch_account_counts *account, 
     account->emitted++;
 }
 
-/* Since 5.17 (c504e5c2f964 "net: skb: introduce kfree_skb_reason()"). Reasons above 255 belong to subsystems. */
+/* Since 5.17 (c504e5c2f964 "net: skb: introduce kfree_skb_reason()"). Reasons above 255 belong to subsystems.
+ */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_drop, struct sk_buff *skb, void *location, unsigned int reason) {
     struct netwatch_account_counts *account;
     __u32 netns;
 
-    if (!active)
-        return 0;
+    if (!active) return 0;
     if (reason >= sizeof(interesting_drops) || !interesting_drops[reason]) {
         account = account_of(NETWATCH_RECORD_DROPS);
         if (account) {
@@ -77,8 +77,7 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, unsigned int reason) 
     }
     netns = netns_of_packet(skb);
     account = saw(NETWATCH_RECORD_DROPS, netns);
-    if (account)
-        count_drop(account, skb, netns, reason);
+    if (account) count_drop(account, skb, netns, reason);
     return 0;
 }
 

@@ -16,20 +16,16 @@ static __always_inline void read_icmp(struct netwatch_icmp *icmp, const struct s
     __be32 offender;
     __u8 origin;
 
-    if (!newest || sk->sk_error_queue.qlen == 0)
-        return;
+    if (!newest || sk->sk_error_queue.qlen == 0) return;
     error = (struct sock_exterr_skb *)&newest->cb;
     origin = BPF_CORE_READ(error, ee.ee_origin);
-    if (origin != ORIGIN_ICMP && origin != ORIGIN_ICMP6)
-        return;
+    if (origin != ORIGIN_ICMP && origin != ORIGIN_ICMP6) return;
     icmp->present = 1;
     icmp->type = BPF_CORE_READ(error, ee.ee_type);
     icmp->code = BPF_CORE_READ(error, ee.ee_code);
-    if (origin != ORIGIN_ICMP)
-        return;
+    if (origin != ORIGIN_ICMP) return;
     network = BPF_CORE_READ(newest, head) + BPF_CORE_READ(newest, network_header);
-    if (bpf_probe_read_kernel(&offender, sizeof(offender), network + IPV4_SOURCE_OFFSET))
-        return;
+    if (bpf_probe_read_kernel(&offender, sizeof(offender), network + IPV4_SOURCE_OFFSET)) return;
     put_ipv4(icmp->offender, offender);
     icmp->has_offender = 1;
 }
@@ -66,23 +62,19 @@ int BPF_PROG(on_error_report, struct sock *sk) {
     struct socket_state *state;
     struct netwatch_socket_error *record;
 
-    if (!active || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP))
-        return 0;
+    if (!active || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) return 0;
     netns = netns_of(&sk->__sk_common);
     account = saw(NETWATCH_RECORD_SOCKET_ERROR, netns);
-    if (!account)
-        return 0;
+    if (!account) return 0;
     read_icmp(&icmp, sk);
     if (!icmp.present && sk->sk_err == 0 && sk->sk_err_soft == 0) {
         account->filtered++; /* transmit timestamps and zero-copy completions use the error queue too */
         return 0;
     }
     state = find_state(sk);
-    if (state && icmp.present)
-        state->icmp = icmp;
+    if (state && icmp.present) state->icmp = icmp;
     record = RESERVE(account, SOCKET_ERROR, socket_error, netns);
-    if (!record)
-        return 0;
+    if (!record) return 0;
     record->icmp = icmp;
     fill_error(record, sk, state);
     submit_now(record);

@@ -11,11 +11,9 @@ static __always_inline void tell_attempt(struct sock *sk) {
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ATTEMPT, netns);
     struct netwatch_attempt *record;
 
-    if (!account)
-        return;
+    if (!account) return;
     record = RESERVE(account, ATTEMPT, attempt, netns);
-    if (!record)
-        return;
+    if (!record) return;
     record->sock = identity_of(sk);
     fill_tuple_common(&record->tuple, &sk->__sk_common, IPPROTO_TCP);
     submit_quietly(record);
@@ -24,11 +22,9 @@ static __always_inline void tell_attempt(struct sock *sk) {
 static __always_inline void begin_connect(struct sock *sk) {
     struct socket_state *state;
 
-    if (!is_observed(netns_of(&sk->__sk_common)))
-        return;
+    if (!is_observed(netns_of(&sk->__sk_common))) return;
     state = make_state(sk);
-    if (!state)
-        return; /* counted when the connect ends */
+    if (!state) return; /* counted when the connect ends */
     state->start_ns = bpf_ktime_get_boot_ns();
     fill_current_process(&state->process);
     fill_asked(state);
@@ -44,25 +40,22 @@ static __always_inline void begin_connect(struct sock *sk) {
 static __always_inline void begin_listen(struct sock *sk) {
     struct socket_state *state;
 
-    if (!is_observed(netns_of(&sk->__sk_common)))
-        return;
+    if (!is_observed(netns_of(&sk->__sk_common))) return;
     state = make_state(sk);
-    if (!state)
-        return; /* counted with each ACCEPT */
+    if (!state) return; /* counted with each ACCEPT */
     state->start_ns = bpf_ktime_get_boot_ns();
     state->passive = 1;
     fill_current_process(&state->process);
 }
 
-/* A child's state is the kernel's copy of its listener's. Before 5.11 there is none: the child begins without an owner. */
+/* A child's state is the kernel's copy of its listener's. Before 5.11 there is none: the child begins without
+ * an owner. */
 static __always_inline void begin_accept(struct sock *sk) {
     struct socket_state *state;
 
-    if (!is_observed(netns_of(&sk->__sk_common)))
-        return;
+    if (!is_observed(netns_of(&sk->__sk_common))) return;
     state = has_storage ? find_state(sk) : make_state(sk);
-    if (!state)
-        return; /* counted when it is established */
+    if (!state) return; /* counted when it is established */
     state->start_ns = bpf_ktime_get_boot_ns();
     state->passive = 1;
     state->reset_received = 0;
@@ -91,28 +84,25 @@ static __always_inline void fill_connect(struct netwatch_connect *record, struct
     record->rtt_us = NETWATCH_ABSENT_U32;
 }
 
-static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *tp, struct socket_state *state,
-                                        int new_state) {
+static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *tp,
+                                        struct socket_state *state, int new_state) {
     __u32 netns = netns_of(&sk->__sk_common);
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_CONNECT, netns);
     struct netwatch_connect *record;
 
-    if (!account)
-        return;
+    if (!account) return;
     if (!state) {
         account->dropped_map++;
         return;
     }
     state->connecting = 0;
     record = RESERVE(account, CONNECT, connect, netns);
-    if (!record)
-        return;
+    if (!record) return;
     fill_connect(record, sk, tp, state);
     if (new_state != TCP_CLOSE) {
         record->outcome = NETWATCH_OUTCOME_ESTABLISHED;
         record->error = 0;
-        if (state->syn_retransmits == 0)
-            record->rtt_us = handshake_rtt_us(tp);
+        if (state->syn_retransmits == 0) record->rtt_us = handshake_rtt_us(tp);
         submit_quietly(record);
         return;
     }
@@ -123,20 +113,19 @@ static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *
     submit_now(record);
 }
 
-static __always_inline void end_accept(struct sock *sk, const struct tcp_sock *tp, const struct socket_state *state) {
+static __always_inline void end_accept(struct sock *sk, const struct tcp_sock *tp,
+                                       const struct socket_state *state) {
     __u32 netns = netns_of(&sk->__sk_common);
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ACCEPT, netns);
     struct netwatch_accept *record;
 
-    if (!account)
-        return;
+    if (!account) return;
     if (!state) {
         account->dropped_map++;
         return;
     }
     record = RESERVE(account, ACCEPT, accept, netns);
-    if (!record)
-        return;
+    if (!record) return;
     record->sock = identity_of(sk);
     record->start_ns = state->start_ns;
     fill_tuple_tcp(&record->tuple, tp);
@@ -151,15 +140,13 @@ static __always_inline void end_connection(struct sock *sk, const struct tcp_soc
     const struct socket_state *state;
     struct netwatch_close *record;
 
-    if (!account)
-        return;
+    if (!account) return;
     if (old_state == TCP_LISTEN) {
         account->filtered++;
         return;
     }
     record = RESERVE(account, CLOSE, close, netns);
-    if (!record)
-        return;
+    if (!record) return;
     record->sock = identity_of(sk);
     fill_tuple_tcp(&record->tuple, tp);
     fill_counters(&record->counters, tp);
@@ -194,8 +181,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
     const struct tcp_sock *tp;
 
-    if (!active || sk->sk_protocol != IPPROTO_TCP)
-        return 0;
+    if (!active || sk->sk_protocol != IPPROTO_TCP) return 0;
     if (new_state == TCP_SYN_SENT) {
         begin_connect(sk);
         tell_attempt(sk);
@@ -209,11 +195,9 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
         begin_accept(sk);
         return 0;
     }
-    if (new_state != TCP_ESTABLISHED && new_state != TCP_CLOSE)
-        return 0;
+    if (new_state != TCP_ESTABLISHED && new_state != TCP_CLOSE) return 0;
     tp = bpf_skc_to_tcp_sock(sk);
-    if (!tp)
-        return 0;
+    if (!tp) return 0;
     if (new_state == TCP_ESTABLISHED) {
         leave_syn_state(sk, tp, old_state);
         return 0;

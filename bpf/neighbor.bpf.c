@@ -15,8 +15,8 @@ struct neighbor_key {
 };
 
 /*
- * A neighbour that failed → when (boot ns). Inserted at FAILED, deleted when it is reachable again. When full the
- * least recently used goes, and the recovery of that neighbour is not told.
+ * A neighbour that failed → when (boot ns). Inserted at FAILED, deleted when it is reachable again. When full
+ * the least recently used goes, and the recovery of that neighbour is not told.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -35,8 +35,7 @@ static __always_inline bool identify(struct neighbor_key *key, const struct neig
         __be32 ipv4;
 
         key->family = 4;
-        if (bpf_probe_read_kernel(&ipv4, sizeof(ipv4), address))
-            return false;
+        if (bpf_probe_read_kernel(&ipv4, sizeof(ipv4), address)) return false;
         put_ipv4(key->ip, ipv4);
         return true;
     }
@@ -44,12 +43,11 @@ static __always_inline bool identify(struct neighbor_key *key, const struct neig
     return family == AF_INET6 && !bpf_probe_read_kernel(key->ip, sizeof(key->ip), address);
 }
 
-static __always_inline void tell_neighbor(struct netwatch_account_counts *account, const struct neighbor_key *key,
-                                          __u8 old_state, __u8 new_state) {
+static __always_inline void tell_neighbor(struct netwatch_account_counts *account,
+                                          const struct neighbor_key *key, __u8 old_state, __u8 new_state) {
     struct netwatch_neighbor *record = RESERVE(account, NEIGHBOR, neighbor, key->netns);
 
-    if (!record)
-        return;
+    if (!record) return;
     copy_bytes(record->ip, key->ip);
     record->ifindex = key->ifindex;
     record->family = key->family;
@@ -58,16 +56,15 @@ static __always_inline void tell_neighbor(struct netwatch_account_counts *accoun
     submit_now(record);
 }
 
-static __always_inline void changed(const struct neighbour *neighbor, __u8 old_state, __u8 new_state, bool news) {
+static __always_inline void changed(const struct neighbour *neighbor, __u8 old_state, __u8 new_state,
+                                    bool news) {
     struct neighbor_key key = {};
     struct netwatch_account_counts *account;
     __u64 now_ns;
 
-    if (!identify(&key, neighbor))
-        return;
+    if (!identify(&key, neighbor)) return;
     account = saw(NETWATCH_RECORD_NEIGHBOR, key.netns);
-    if (!account)
-        return;
+    if (!account) return;
     if (news && new_state == STATE_FAILED) {
         now_ns = bpf_ktime_get_boot_ns();
         bpf_map_update_elem(&failed_neighbors, &key, &now_ns, BPF_ANY);
@@ -81,9 +78,9 @@ static __always_inline void changed(const struct neighbour *neighbor, __u8 old_s
 
 /* At the beginning of the update: nud_state is still the old one. */
 SEC("tp_btf/neigh_update")
-int BPF_PROG(on_neighbor_update, struct neighbour *neighbor, const __u8 *lladdr, __u8 new_state, __u32 flags) {
-    if (!active)
-        return 0;
+int BPF_PROG(on_neighbor_update, struct neighbour *neighbor, const __u8 *lladdr, __u8 new_state,
+             __u32 flags) {
+    if (!active) return 0;
     changed(neighbor, neighbor->nud_state, new_state, !(flags & UPDATE_BY_ADMINISTRATOR));
     return 0;
 }
@@ -91,8 +88,7 @@ int BPF_PROG(on_neighbor_update, struct neighbour *neighbor, const __u8 *lladdr,
 /* At the end of the timer, which does not run for FAILED entries: FAILED means that it has just failed. */
 SEC("tp_btf/neigh_timer_handler")
 int BPF_PROG(on_neighbor_timer, struct neighbour *neighbor) {
-    if (!active || neighbor->nud_state != STATE_FAILED)
-        return 0;
+    if (!active || neighbor->nud_state != STATE_FAILED) return 0;
     changed(neighbor, 0, STATE_FAILED, true);
     return 0;
 }
@@ -110,15 +106,12 @@ int BPF_PROG(on_icmp_send, const struct sk_buff *skb, int type, int code) {
     struct netwatch_icmp_sent *record;
     __u32 netns;
 
-    if (!active)
-        return 0;
+    if (!active) return 0;
     netns = netns_of_route(skb);
     account = saw(NETWATCH_RECORD_ICMP_SENT, netns);
-    if (!account)
-        return 0;
+    if (!account) return 0;
     record = RESERVE(account, ICMP_SENT, icmp_sent, netns);
-    if (!record)
-        return 0;
+    if (!record) return 0;
     read_packet(&record->tuple, skb);
     record->type = type;
     record->code = code;

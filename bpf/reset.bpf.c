@@ -12,27 +12,21 @@ int BPF_PROG(on_reset_received, struct sock *sk) {
     struct netwatch_reset_received *record;
     const struct tcp_sock *tp;
 
-    if (!active)
-        return 0;
+    if (!active) return 0;
     tp = bpf_skc_to_tcp_sock(sk);
-    if (!tp)
-        return 0;
+    if (!tp) return 0;
     netns = netns_of(&sk->__sk_common);
     account = saw(NETWATCH_RECORD_RESET_RECEIVED, netns);
-    if (!account)
-        return 0;
+    if (!account) return 0;
     state = find_state(sk);
-    if (state)
-        state->reset_received = 1;
+    if (state) state->reset_received = 1;
     record = RESERVE(account, RESET_RECEIVED, reset_received, netns);
-    if (!record)
-        return 0;
+    if (!record) return 0;
     record->sock = identity_of(sk);
     fill_tuple_tcp(&record->tuple, tp);
     record->state = sk->__sk_common.skc_state;
     record->passive = state ? state->passive : NETWATCH_PASSIVE_UNKNOWN;
-    if (state)
-        record->process = state->process;
+    if (state) record->process = state->process;
     submit_now(record);
     return 0;
 }
@@ -49,28 +43,25 @@ static __always_inline void fill_from_socket(struct netwatch_reset_sent *record,
         fill_tuple_common(&record->tuple, &sk->__sk_common, IPPROTO_TCP);
 }
 
-/* With no socket, or a listener, the segment that is answered tells the connection: its destination is here. */
+/* With no socket, or a listener, the segment that is answered tells the connection: its destination is here.
+ */
 static __always_inline int reset_sent(struct sock *sk, const struct sk_buff *skb, __s32 reason) {
     __u8 state = sk ? sk->__sk_common.skc_state : 0;
     __u32 netns = state ? netns_of(&sk->__sk_common) : skb ? netns_of_packet(skb) : 0;
     struct netwatch_account_counts *account;
     struct netwatch_reset_sent *record;
 
-    if (!active)
-        return 0;
+    if (!active) return 0;
     account = saw(NETWATCH_RECORD_RESET_SENT, netns);
-    if (!account)
-        return 0;
+    if (!account) return 0;
     record = RESERVE(account, RESET_SENT, reset_sent, netns);
-    if (!record)
-        return 0;
+    if (!record) return 0;
     record->reason = reason;
     if (state && state != TCP_LISTEN) {
         fill_from_socket(record, sk);
     } else {
         record->state = state;
-        if (skb && read_packet(&record->tuple, skb))
-            turn_round(&record->tuple);
+        if (skb && read_packet(&record->tuple, skb)) turn_round(&record->tuple);
     }
     submit_now(record);
     return 0;
@@ -82,7 +73,8 @@ int BPF_PROG(on_reset_sent_reason, struct sock *sk, const struct sk_buff *skb, i
     return reset_sent(sk, skb, reason);
 }
 
-/* Before 6.10 (19822a980e19 "trace: tcp: fully support trace_tcp_send_reset"): no reason, no RST without a socket. */
+/* Before 6.10 (19822a980e19 "trace: tcp: fully support trace_tcp_send_reset"): no reason, no RST without a
+ * socket. */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(on_reset_sent, struct sock *sk, const struct sk_buff *skb) {
     return reset_sent(sk, skb, -1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// The periodic walk over live sockets and listeners, and the tagging of those that were there before the agent.
+// The periodic walk over live sockets and listeners, and the tagging of those that were there before the
+// agent.
 #include "lib/counters.h"
 #include "lib/emit.h"
 #include "lib/process.h"
@@ -31,8 +32,7 @@ static __always_inline union netwatch_sample *clean_sample(void) {
     __u32 zero = 0;
     union netwatch_sample *sample = bpf_map_lookup_elem(&walk_scratch, &zero);
 
-    if (sample)
-        __builtin_memset(sample, 0, sizeof(*sample));
+    if (sample) __builtin_memset(sample, 0, sizeof(*sample));
     return sample;
 }
 
@@ -43,11 +43,11 @@ static __always_inline void fill_header(struct netwatch_header *header, __u16 ki
     header->size = size;
 }
 
-/* A sample that does not fit into the iterator's buffer is asked for again by the kernel: counted once, when written. */
-static __always_inline void write_sample(struct seq_file *seq, struct netwatch_account_counts *account, const void *sample,
-                                         __u32 size, __u32 *total) {
-    if (bpf_seq_write(seq, sample, size))
-        return;
+/* A sample that does not fit into the iterator's buffer is asked for again by the kernel: counted once, when
+ * written. */
+static __always_inline void write_sample(struct seq_file *seq, struct netwatch_account_counts *account,
+                                         const void *sample, __u32 size, __u32 *total) {
+    if (bpf_seq_write(seq, sample, size)) return;
     account->seen++;
     account->emitted++;
     (*total)++;
@@ -58,16 +58,14 @@ static __always_inline void sample_listener(struct seq_file *seq, struct sock *s
     struct netwatch_account_counts *account = account_of(NETWATCH_RECORD_LISTENER_SAMPLE);
     union netwatch_sample *sample = clean_sample();
 
-    if (!account || !sample)
-        return;
+    if (!account || !sample) return;
     fill_header(&sample->listener.header, NETWATCH_RECORD_LISTENER_SAMPLE, sizeof(sample->listener), netns);
     sample->listener.sock = identity_of(sk);
     fill_tuple_tcp(&sample->listener.tuple, tp);
     sample->listener.backlog = sk->sk_ack_backlog;
     sample->listener.backlog_limit = sk->sk_max_ack_backlog;
     sample->listener.drops = (__u32)sk->sk_drops.counter;
-    if (state)
-        sample->listener.process = state->process;
+    if (state) sample->listener.process = state->process;
     write_sample(seq, account, &sample->listener, sizeof(sample->listener), &walk_totals.listeners);
 }
 
@@ -76,8 +74,7 @@ static __always_inline void sample_socket(struct seq_file *seq, struct sock *sk,
     struct netwatch_account_counts *account = account_of(NETWATCH_RECORD_SOCKET_SAMPLE);
     union netwatch_sample *sample = clean_sample();
 
-    if (!account || !sample)
-        return;
+    if (!account || !sample) return;
     fill_header(&sample->socket.header, NETWATCH_RECORD_SOCKET_SAMPLE, sizeof(sample->socket), netns);
     sample->socket.sock = identity_of(sk);
     fill_tuple_tcp(&sample->socket.tuple, tp);
@@ -91,7 +88,8 @@ static __always_inline void sample_socket(struct seq_file *seq, struct sock *sk,
     write_sample(seq, account, &sample->socket, sizeof(sample->socket), &walk_totals.sockets);
 }
 
-static __always_inline void sample_any(struct seq_file *seq, struct sock *sk, const struct socket_state *state) {
+static __always_inline void sample_any(struct seq_file *seq, struct sock *sk,
+                                       const struct socket_state *state) {
     __u8 tcp_state = sk->__sk_common.skc_state;
     const struct tcp_sock *tp;
     __u32 netns;
@@ -99,11 +97,9 @@ static __always_inline void sample_any(struct seq_file *seq, struct sock *sk, co
     if (!active || tcp_state == TCP_CLOSE || tcp_state == TCP_TIME_WAIT || tcp_state == TCP_NEW_SYN_RECV)
         return;
     netns = netns_of(&sk->__sk_common);
-    if (!is_observed(netns))
-        return;
+    if (!is_observed(netns)) return;
     tp = bpf_skc_to_tcp_sock(sk);
-    if (!tp)
-        return;
+    if (!tp) return;
     if (tcp_state == TCP_LISTEN)
         sample_listener(seq, sk, tp, state, netns);
     else
@@ -134,8 +130,7 @@ int walk_tcp(struct bpf_iter__tcp *context) {
         read_clock();
         return 0;
     }
-    if (common->skc_state == TCP_TIME_WAIT || common->skc_state == TCP_NEW_SYN_RECV)
-        return 0;
+    if (common->skc_state == TCP_TIME_WAIT || common->skc_state == TCP_NEW_SYN_RECV) return 0;
     tp = bpf_skc_to_tcp_sock(common);
     if (tp)
         sample_any(context->meta->seq, (struct sock *)tp, bpf_map_lookup_elem(&sockets_by_address, &address));
@@ -150,8 +145,8 @@ static __always_inline void fill_task(struct netwatch_process *process, struct t
 }
 
 /*
- * Tags a socket that was there before with the first process found to hold it. Which end opened it is not known.
- * Sockets without a descriptor (not yet accepted, or the kernel's own) are not found.
+ * Tags a socket that was there before with the first process found to hold it. Which end opened it is not
+ * known. Sockets without a descriptor (not yet accepted, or the kernel's own) are not found.
  */
 SEC("iter/task_file")
 int tag_sockets(struct bpf_iter__task_file *context) {
@@ -161,23 +156,18 @@ int tag_sockets(struct bpf_iter__task_file *context) {
     struct socket *socket;
     struct sock *sk;
 
-    if (!task || !file)
-        return 0;
+    if (!task || !file) return 0;
     socket = bpf_sock_from_file(file);
-    if (!socket)
-        return 0;
+    if (!socket) return 0;
     sk = socket->sk;
-    if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE)
-        return 0;
+    if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE) return 0;
     if ((sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6) ||
         !is_observed(netns_of(&sk->__sk_common)))
         return 0;
     state = find_state(sk);
-    if (state)
-        return 0;
+    if (state) return 0;
     state = make_state(sk);
-    if (!state)
-        return 0;
+    if (!state) return 0;
     fill_task(&state->process, task);
     state->passive = sk->__sk_common.skc_state == TCP_LISTEN ? 1 : NETWATCH_PASSIVE_UNKNOWN;
     state->connecting = sk->__sk_common.skc_state == TCP_SYN_SENT;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The address as the application gave it to connect(), before a cgroup program (service translation) rewrote it.
- * It is still in the caller's memory and the pointer to it in the saved user registers, so no hook at the entry of
- * the system call is needed. Not known before 5.15 (no bpf_task_pt_regs) and for connects through io_uring,
- * MSG_FASTOPEN and 32-bit calls.
+ * The address as the application gave it to connect(), before a cgroup program (service translation) rewrote
+ * it. It is still in the caller's memory and the pointer to it in the saved user registers, so no hook at the
+ * entry of the system call is needed. Not known before 5.15 (no bpf_task_pt_regs) and for connects through
+ * io_uring, MSG_FASTOPEN and 32-bit calls.
  */
 #pragma once
 
@@ -35,12 +35,12 @@ static __always_inline long read_from(void *to, __u32 size, const void *from, bo
     return user ? bpf_probe_read_user(to, size, from) : bpf_probe_read_kernel(to, size, from);
 }
 
-/* `from` points to a sockaddr, in the memory of the current process (`user`) or in the kernel's copy of it. */
+/* `from` points to a sockaddr, in the memory of the current process (`user`) or in the kernel's copy of it.
+ */
 static __always_inline void read_asked(struct asked *asked, const void *from, bool user) {
     struct sockaddr_in6 address = {};
 
-    if (read_from(&address, sizeof(struct sockaddr_in), from, user))
-        return;
+    if (read_from(&address, sizeof(struct sockaddr_in), from, user)) return;
     if (address.sin6_family == AF_INET) {
         const struct sockaddr_in *ipv4 = (const void *)&address;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What every program includes: kernel types, helpers, the records, and the constants that BTF does not carry. */
+/* What every program includes: kernel types, helpers, the records, and the constants that BTF does not carry.
+ */
 #pragma once
 
 #include "vmlinux.h"

@@ -11,7 +11,8 @@ struct tcp_sock___total_rto {
 
 enum { CHRONO_BUSY = 1, CHRONO_RWND_LIMITED = 2, CHRONO_SNDBUF_LIMITED = 3 };
 
-/* As tcp_get_info_chrono_stats() does: the running stretch belongs to the current type; busy is the sum of all. */
+/* As tcp_get_info_chrono_stats() does: the running stretch belongs to the current type; busy is the sum of
+ * all. */
 static __always_inline void fill_chrono(struct netwatch_tcp_counters *counters, const struct tcp_sock *tp,
                                         __u32 now_jiffies) {
     __u32 busy = tp->chrono_stat[0], rwnd = tp->chrono_stat[1], sndbuf = tp->chrono_stat[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How a record leaves the kernel. `saw` counts first and filters by namespace; `RESERVE` counts its own failure, so
- * that no program can lose a record silently:
+ * How a record leaves the kernel. `saw` counts first and filters by namespace; `RESERVE` counts its own
+ * failure, so that no program can lose a record silently:
  *
  *     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_CLOSE, netns);
  *     if (!account)
@@ -29,8 +29,7 @@ static __always_inline struct netwatch_account_counts *account_of(__u32 kind) {
 static __always_inline struct netwatch_account_counts *saw(__u32 kind, __u32 netns) {
     struct netwatch_account_counts *account = account_of(kind);
 
-    if (!account)
-        return NULL;
+    if (!account) return NULL;
     account->seen++;
     if (!is_observed(netns)) {
         account->filtered++;
@@ -39,7 +38,8 @@ static __always_inline struct netwatch_account_counts *saw(__u32 kind, __u32 net
     return account;
 }
 
-static __always_inline void *reserve_record(struct netwatch_account_counts *account, __u16 kind, __u16 size, __u32 netns) {
+static __always_inline void *reserve_record(struct netwatch_account_counts *account, __u16 kind, __u16 size,
+                                            __u32 netns) {
     struct netwatch_header *header = bpf_ringbuf_reserve(&records, size, 0);
 
     if (!header) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The maps shared by several subjects. Each says: key, value, who inserts, who deletes, what happens when full. */
+/* The maps shared by several subjects. Each says: key, value, who inserts, who deletes, what happens when
+ * full. */
 #pragma once
 
 #include "common.h"
@@ -16,7 +17,7 @@ struct socket_state {
     __u16 asked_port;
     __u8 passive; /* 1 accepted here, 0 connected from here, 2 not known */
     __u8 reset_received;
-    __u8 connecting;  /* in SYN_SENT, outcome not yet told */
+    __u8 connecting;   /* in SYN_SENT, outcome not yet told */
     __u8 call_unheard; /* connect() entered SYN_SENT, its error not yet told */
     __u8 reserved[2];
     __s32 transmit_error;
@@ -24,9 +25,10 @@ struct socket_state {
 };
 
 /*
- * Socket → its state. Inserted at SYN_SENT, LISTEN and by the start-up tagging; cloned by the kernel from a listener
- * to its children; deleted by the kernel with the socket. No cap of its own: bounded by the sockets that exist.
- * No memory for an entry: the socket's CONNECT or ACCEPT is counted as dropped_map, later records lack the owner.
+ * Socket → its state. Inserted at SYN_SENT, LISTEN and by the start-up tagging; cloned by the kernel from a
+ * listener to its children; deleted by the kernel with the socket. No cap of its own: bounded by the sockets
+ * that exist. No memory for an entry: the socket's CONNECT or ACCEPT is counted as dropped_map, later records
+ * lack the owner.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -36,8 +38,9 @@ struct {
 } sockets SEC(".maps") __weak;
 
 /*
- * Kernel address of a socket → its state: stands in for `sockets` before 5.11; one entry otherwise. Inserted as above
- * but not cloned; deleted at CLOSE. When full the least recently used goes, and that socket's records lack the owner.
+ * Kernel address of a socket → its state: stands in for `sockets` before 5.11; one entry otherwise. Inserted
+ * as above but not cloned; deleted at CLOSE. When full the least recently used goes, and that socket's
+ * records lack the owner.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -46,7 +49,8 @@ struct {
     __type(value, struct socket_state);
 } sockets_by_address SEC(".maps") __weak;
 
-/* Records to userspace. Reserved by `reserve_record`; read by the sensor. When full: dropped_full of the kind. */
+/* Records to userspace. Reserved by `reserve_record`; read by the sensor. When full: dropped_full of the
+ * kind. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 4 << 20);
@@ -61,8 +65,8 @@ struct {
 } accounts SEC(".maps") __weak;
 
 /*
- * Inode of a network namespace → 1, the observed ones. Userspace inserts before the programs are attached; nobody
- * deletes. Userspace refuses more namespaces than fit.
+ * Inode of a network namespace → 1, the observed ones. Userspace inserts before the programs are attached;
+ * nobody deletes. Userspace refuses more namespaces than fit.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

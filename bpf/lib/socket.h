@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A socket's identity and state. Pointers here are BTF pointers of tracing programs: plain loads, no probe reads. */
+/* A socket's identity and state. Pointers here are BTF pointers of tracing programs: plain loads, no probe
+ * reads. */
 #pragma once
 
 #include "config.h"
@@ -59,8 +60,7 @@ static __always_inline __u64 identity_of(struct sock *sk) {
 static __always_inline struct socket_state *find_state(struct sock *sk) {
     __u64 address = (__u64)sk;
 
-    if (has_storage)
-        return bpf_sk_storage_get(&sockets, sk, NULL, 0);
+    if (has_storage) return bpf_sk_storage_get(&sockets, sk, NULL, 0);
     return bpf_map_lookup_elem(&sockets_by_address, &address);
 }
 
@@ -68,8 +68,7 @@ static __always_inline struct socket_state *make_state(struct sock *sk) {
     __u64 address = (__u64)sk;
     struct socket_state empty = {};
 
-    if (has_storage)
-        return bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    if (has_storage) return bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
     bpf_map_update_elem(&sockets_by_address, &address, &empty, BPF_ANY);
     return bpf_map_lookup_elem(&sockets_by_address, &address);
 }
@@ -77,6 +76,5 @@ static __always_inline struct socket_state *make_state(struct sock *sk) {
 static __always_inline void forget_state(struct sock *sk) {
     __u64 address = (__u64)sk;
 
-    if (!has_storage)
-        bpf_map_delete_elem(&sockets_by_address, &address);
+    if (!has_storage) bpf_map_delete_elem(&sockets_by_address, &address);
 }

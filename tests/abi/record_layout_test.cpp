@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The records and tables as userspace sees them against the BTF of the built object: one layout, member by member.
+// The records and tables as userspace sees them against the BTF of the built object: one layout, member by
+// member.
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
@@ -18,9 +19,7 @@ struct FreeBtf {
 };
 using Types = std::unique_ptr<btf, FreeBtf>;
 
-Types parse(const char* path) {
-    return Types(btf__parse(path, nullptr));
-}
+Types parse(const char* path) { return Types(btf__parse(path, nullptr)); }
 
 const btf_type* find_struct(const btf* types, const std::string& name) {
     const int id = btf__find_by_name_kind(types, name.c_str(), BTF_KIND_STRUCT);
@@ -127,7 +126,8 @@ TEST_F(RecordLayout, EveryMapIsTheOneThatTheSensorExpects) {
     };
     EXPECT_EQ(value_size("accounts"), sizeof(netwatch_account_counts));
     EXPECT_EQ(value_size("drops"), sizeof(netwatch_drop_count));
-    EXPECT_EQ(bpf_map__key_size(bpf_object__find_map_by_name(object.get(), "drops")), sizeof(netwatch_drop_key));
+    EXPECT_EQ(bpf_map__key_size(bpf_object__find_map_by_name(object.get(), "drops")),
+              sizeof(netwatch_drop_key));
     EXPECT_EQ(value_size("overflowed_drops"), sizeof(__u64));
 }
 

@@ -24,7 +24,7 @@ inline std::uint32_t enter_private_netns() {
     ifreq request{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     if (::ioctl(control.get(), SIOCSIFFLAGS, &request) != 0) return 0;
-    struct stat status {};
+    struct stat status{};
     if (::stat("/proc/thread-self/ns/net", &status) != 0) return 0;
     return static_cast<std::uint32_t>(status.st_ino);
 }
@@ -36,7 +36,10 @@ inline sockaddr_in ipv4(const char* address, std::uint16_t port) {
 }
 
 inline sockaddr_in6 ipv6(const char* address, std::uint16_t port) {
-    sockaddr_in6 to{.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_flowinfo = 0, .sin6_addr = {},
+    sockaddr_in6 to{.sin6_family = AF_INET6,
+                    .sin6_port = htons(port),
+                    .sin6_flowinfo = 0,
+                    .sin6_addr = {},
                     .sin6_scope_id = 0};
     ::inet_pton(AF_INET6, address, &to.sin6_addr);
     return to;
@@ -52,7 +55,8 @@ core::Fd listen_on(const Address& address) {
     core::Fd listener(::socket(generic(address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int yes = 1;
     ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (::bind(listener.get(), generic(address), sizeof address) != 0 || ::listen(listener.get(), 64) != 0) return {};
+    if (::bind(listener.get(), generic(address), sizeof address) != 0 || ::listen(listener.get(), 64) != 0)
+        return {};
     return listener;
 }
 

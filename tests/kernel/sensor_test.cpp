@@ -73,7 +73,8 @@ protected:
 
     void expect_balanced_books() {
         for (const auto& [kind, account] : accounts())
-            EXPECT_EQ(account.seen, account.emitted + account.filtered + account.dropped_full + account.dropped_map)
+            EXPECT_EQ(account.seen,
+                      account.emitted + account.filtered + account.dropped_full + account.dropped_map)
                 << model::kind_name(kind);
     }
 

@@ -101,7 +101,8 @@ TEST(SensorPlan, Linux612LacksTheResultOfARetransmission) {
 }
 
 TEST(SensorPlan, Linux61LacksResetReasonsAndIcmpSent) {
-    EXPECT_THAT(signals_in_state(linux_6_1(), NETWATCH_HOOK_FALLBACK), ElementsAre("retransmits", "resets sent"));
+    EXPECT_THAT(signals_in_state(linux_6_1(), NETWATCH_HOOK_FALLBACK),
+                ElementsAre("retransmits", "resets sent"));
     EXPECT_THAT(signals_in_state(linux_6_1(), NETWATCH_HOOK_MISSING), ElementsAre("ICMP sent"));
 }
 

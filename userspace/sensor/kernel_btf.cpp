@@ -9,22 +9,22 @@
 
 namespace netwatch::sensor {
 
-void KernelBtf::Free::operator()(btf* types) const {
-    btf__free(types);
-}
+void KernelBtf::Free::operator()(btf* types) const { btf__free(types); }
 
 core::Result<KernelBtf> KernelBtf::load() {
     btf* types = btf__load_vmlinux_btf();
     if (!types)
-        return core::fail(std::string("this kernel offers no BTF, the types that the programs are fitted to: ") +
-                              std::strerror(errno),
-                          "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (then /sys/kernel/btf/vmlinux exists)",
-                          core::ExitCode::privilege_missing);
+        return core::fail(
+            std::string("this kernel offers no BTF, the types that the programs are fitted to: ") +
+                std::strerror(errno),
+            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (then /sys/kernel/btf/vmlinux exists)",
+            core::ExitCode::privilege_missing);
     return KernelBtf(types);
 }
 
 std::uint32_t KernelBtf::function_id(const std::string& name) const {
-    return static_cast<std::uint32_t>(std::max(btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_FUNC), 0));
+    return static_cast<std::uint32_t>(
+        std::max(btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_FUNC), 0));
 }
 
 std::uint32_t KernelBtf::tracepoint_type_id(const std::string& name) const {
@@ -49,7 +49,8 @@ std::map<std::string, std::uint32_t> KernelBtf::enum_values(const std::string& n
     const btf_type* type = btf__type_by_id(types_.get(), static_cast<std::uint32_t>(id));
     const struct btf_enum* member = btf_enum(type);
     for (int i = 0; i < btf_vlen(type); ++i, ++member)
-        values.emplace(btf__name_by_offset(types_.get(), member->name_off), static_cast<std::uint32_t>(member->val));
+        values.emplace(btf__name_by_offset(types_.get(), member->name_off),
+                       static_cast<std::uint32_t>(member->val));
     return values;
 }
 

@@ -33,7 +33,8 @@ Obstacle lacks_tracepoint(const KernelFacts& facts, const std::string& name, int
     const auto found = facts.tracepoints.find(name);
     if (found == facts.tracepoints.end()) return "this kernel has no tracepoint " + name;
     if (found->second < least_arguments)
-        return fmt::format("tracepoint {} has {} arguments here, not {}", name, found->second, least_arguments);
+        return fmt::format("tracepoint {} has {} arguments here, not {}", name, found->second,
+                           least_arguments);
     return std::nullopt;
 }
 
@@ -51,7 +52,8 @@ Requirement function_exit(std::vector<std::string> names) {
 }
 
 Obstacle needs_syscall_exit(const KernelFacts& facts) {
-    if (!facts.syscall_tracepoints) return "system call tracepoints cannot be reached (CONFIG_FTRACE_SYSCALLS, tracefs)";
+    if (!facts.syscall_tracepoints)
+        return "system call tracepoints cannot be reached (CONFIG_FTRACE_SYSCALLS, tracefs)";
     return std::nullopt;
 }
 
@@ -64,7 +66,8 @@ Obstacle needs_syscall_exit_with_registers(const KernelFacts& facts) {
 
 Obstacle needs_storage_walk(const KernelFacts& facts) {
     if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
-    if (!facts.iterators.contains("bpf_sk_storage_map")) return "this kernel has no iterator over socket storage";
+    if (!facts.iterators.contains("bpf_sk_storage_map"))
+        return "this kernel has no iterator over socket storage";
     return std::nullopt;
 }
 
@@ -92,7 +95,9 @@ Obstacle needs_storage(const KernelFacts& facts) {
 Signal life_cycle() {
     return {"life cycle",
             {{"tp_btf inet_sock_set_state, socket storage", {"on_state"}, needs_storage, ""},
-             {"tp_btf inet_sock_set_state, LRU map", {"on_state"}, tracepoint("inet_sock_set_state", 3),
+             {"tp_btf inet_sock_set_state, LRU map",
+              {"on_state"},
+              tracepoint("inet_sock_set_state", 3),
               "who accepted a connection; the owners of more than 65536 sockets"}},
             "every connection",
             true};
@@ -109,7 +114,9 @@ std::vector<Signal> call_signals(const KernelFacts& facts) {
            {"on_stream_connect", "on_dgram_connect"},
            function_exit({"inet_stream_connect", "inet_dgram_connect"}),
            ""},
-          {"tracepoint sys_exit_connect", {"on_connect_exit"}, needs_syscall_exit_with_registers,
+          {"tracepoint sys_exit_connect",
+           {"on_connect_exit"},
+           needs_syscall_exit_with_registers,
            "connects through io_uring and 32-bit calls that fail before a SYN"}},
          "connects that fail before a SYN: no route, no port"},
         {"socket results",
@@ -117,10 +124,14 @@ std::vector<Signal> call_signals(const KernelFacts& facts) {
           {"tracepoint sys_exit_socket", {"on_socket_exit"}, needs_syscall_exit, other_doors}},
          "processes that run out of file descriptors in socket()"},
         {"accept results",
-         {{"fexit " + accept + ", accept4", {"on_accept_return", "on_accept4_return"},
-           function_exit({accept, accept4}), other_doors},
-          {"tracepoint sys_exit_accept, sys_exit_accept4", {"on_accept_exit", "on_accept4_exit"},
-           needs_syscall_exit_with_registers, other_doors}},
+         {{"fexit " + accept + ", accept4",
+           {"on_accept_return", "on_accept4_return"},
+           function_exit({accept, accept4}),
+           other_doors},
+          {"tracepoint sys_exit_accept, sys_exit_accept4",
+           {"on_accept_exit", "on_accept4_exit"},
+           needs_syscall_exit_with_registers,
+           other_doors}},
          "servers that run out of file descriptors in accept()"},
     };
 }
@@ -128,19 +139,32 @@ std::vector<Signal> call_signals(const KernelFacts& facts) {
 std::vector<Signal> packet_signals() {
     return {
         {"retransmits",
-         {{"tp_btf tcp_retransmit_skb with result", {"on_retransmit_result"}, tracepoint("tcp_retransmit_skb", 3), ""},
-          {"tp_btf tcp_retransmit_skb", {"on_retransmit_sent"}, tracepoint("tcp_retransmit_skb", 2),
+         {{"tp_btf tcp_retransmit_skb with result",
+           {"on_retransmit_result"},
+           tracepoint("tcp_retransmit_skb", 3),
+           ""},
+          {"tp_btf tcp_retransmit_skb",
+           {"on_retransmit_sent"},
+           tracepoint("tcp_retransmit_skb", 2),
            "retransmissions that could not leave this host"}},
          "SYN and timeout retransmissions as they happen"},
         {"SYN-ACK retransmits",
-         {{"tp_btf tcp_retransmit_synack", {"on_retransmit_synack"}, tracepoint("tcp_retransmit_synack", 2), ""}},
+         {{"tp_btf tcp_retransmit_synack",
+           {"on_retransmit_synack"},
+           tracepoint("tcp_retransmit_synack", 2),
+           ""}},
          "clients that do not answer a SYN-ACK"},
         {"resets received",
          {{"tp_btf tcp_receive_reset", {"on_reset_received"}, tracepoint("tcp_receive_reset", 1), ""}},
          "whether a refusal was a RST or an ICMP error"},
         {"resets sent",
-         {{"tp_btf tcp_send_reset with reason", {"on_reset_sent_reason"}, tracepoint("tcp_send_reset", 3), ""},
-          {"tp_btf tcp_send_reset", {"on_reset_sent"}, tracepoint("tcp_send_reset", 2),
+         {{"tp_btf tcp_send_reset with reason",
+           {"on_reset_sent_reason"},
+           tracepoint("tcp_send_reset", 3),
+           ""},
+          {"tp_btf tcp_send_reset",
+           {"on_reset_sent"},
+           tracepoint("tcp_send_reset", 2),
            "why this host sends a RST; RSTs without a socket"}},
          "RSTs that this host sends"},
         {"socket errors",
@@ -153,7 +177,8 @@ std::vector<Signal> packet_signals() {
          {{"tp_btf icmp_send (IPv4)", {"on_icmp_send"}, tracepoint("icmp_send", 3), ""}},
          "ICMP errors that this host sends"},
         {"neighbours",
-         {{"tp_btf neigh_update, neigh_timer_handler", {"on_neighbor_update", "on_neighbor_timer"},
+         {{"tp_btf neigh_update, neigh_timer_handler",
+           {"on_neighbor_update", "on_neighbor_timer"},
            [](const KernelFacts& facts) {
                const auto update = lacks_tracepoint(facts, "neigh_update", 4);
                return update ? update : lacks_tracepoint(facts, "neigh_timer_handler", 1);
@@ -167,7 +192,10 @@ std::vector<Signal> walk_signals() {
     return {
         {"snapshots",
          {{"iterator over socket storage", {"walk_states"}, needs_storage_walk, ""},
-          {"iterator over TCP sockets", {"walk_tcp"}, needs_tcp_walk, "live sockets of other network namespaces"}},
+          {"iterator over TCP sockets",
+           {"walk_tcp"},
+           needs_tcp_walk,
+           "live sockets of other network namespaces"}},
          "the counters of live connections and listeners"},
         {"earlier sockets",
          {{"iterator over open files", {"tag_sockets"}, needs_tagging, ""}},
@@ -199,7 +227,8 @@ PlannedHook plan_signal(const Signal& signal, const KernelFacts& facts, const Re
             planned.hook = candidate.hook;
             planned.programs = candidate.programs;
             planned.lost = candidate.lost;
-            planned.state = &candidate == &signal.candidates.front() ? NETWATCH_HOOK_BEST : NETWATCH_HOOK_FALLBACK;
+            planned.state =
+                &candidate == &signal.candidates.front() ? NETWATCH_HOOK_BEST : NETWATCH_HOOK_FALLBACK;
             return planned;
         }
         if (planned.reason.empty()) planned.reason = *obstacle;
@@ -252,15 +281,14 @@ Plan make_plan(const KernelFacts& facts, const RefusedPrograms& refused) {
     return plan;
 }
 
-std::span<const std::string_view> feature_names() {
-    return names;
-}
+std::span<const std::string_view> feature_names() { return names; }
 
 core::Result<KernelFacts> without_features(KernelFacts facts, const std::vector<std::string>& unwanted) {
     for (const auto& name : unwanted) {
         const auto feature = std::ranges::find(features, name, &Feature::name);
         if (feature == features.end())
-            return core::usage_error("no such feature: " + name, fmt::format("one of: {}", fmt::join(names, ", ")));
+            return core::usage_error("no such feature: " + name,
+                                     fmt::format("one of: {}", fmt::join(names, ", ")));
         feature->remove(facts);
     }
     return facts;

@@ -18,7 +18,7 @@ namespace netwatch::sensor {
 
 struct PlannedHook {
     std::string signal;
-    std::string hook;                   // as a person reads it: "fexit inet_stream_connect"
+    std::string hook;  // as a person reads it: "fexit inet_stream_connect"
     netwatch_hook_state state = NETWATCH_HOOK_MISSING;
     std::string lost;                   // what is not seen; empty for the best hook
     std::string reason;                 // why the better hook is not used
@@ -41,6 +41,7 @@ using RefusedPrograms = std::map<std::string, std::string>;
 [[nodiscard]] std::span<const std::string_view> feature_names();
 
 // The facts as if the kernel lacked these features. Errors: a name that is not a feature (exit code 2).
-[[nodiscard]] core::Result<KernelFacts> without_features(KernelFacts facts, const std::vector<std::string>& features);
+[[nodiscard]] core::Result<KernelFacts> without_features(KernelFacts facts,
+                                                         const std::vector<std::string>& features);
 
 }  // namespace netwatch::sensor

@@ -35,7 +35,8 @@ std::string& last_complaint() {
 int log_to_debug(libbpf_print_level level, const char* format, va_list arguments) {
     char line[1024];
     vsnprintf(line, sizeof line, format, arguments);
-    const std::string_view text = std::string_view(line).substr(0, std::string_view(line).find_last_not_of('\n') + 1);
+    const std::string_view text =
+        std::string_view(line).substr(0, std::string_view(line).find_last_not_of('\n') + 1);
     if (level == LIBBPF_WARN && text.find("prog '") != std::string_view::npos) last_complaint() = text;
     spdlog::debug("{}", text);
     return 0;
@@ -54,7 +55,8 @@ std::set<std::string> wanted_programs(const Plan& plan) {
     return wanted;
 }
 
-void configure(netwatch_bpf& skeleton, const Plan& plan, const KernelFacts& facts, const ProgramOptions& options) {
+void configure(netwatch_bpf& skeleton, const Plan& plan, const KernelFacts& facts,
+               const ProgramOptions& options) {
     skeleton.rodata->observe_all_netns = options.netns.empty();
     skeleton.rodata->has_storage = plan.storage;
     skeleton.rodata->has_cookie = plan.cookie;
@@ -69,7 +71,8 @@ void configure(netwatch_bpf& skeleton, const Plan& plan, const KernelFacts& fact
 core::Result<void> check(const ProgramOptions& options, const netwatch_bpf& skeleton) {
     const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
     if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < page)
-        return core::usage_error(fmt::format("ring size {} is not a power of two of at least {}", options.ring_bytes, page));
+        return core::usage_error(
+            fmt::format("ring size {} is not a power of two of at least {}", options.ring_bytes, page));
     if (const auto room = bpf_map__max_entries(skeleton.maps.observed_netns); options.netns.size() > room)
         return core::usage_error(fmt::format("at most {} network namespaces can be named", room));
     return {};
@@ -90,7 +93,8 @@ std::string program_in(const std::string& complaint) {
     const auto begin = complaint.find(mark);
     if (begin == std::string::npos) return {};
     const auto end = complaint.find('\'', begin + mark.size());
-    return end == std::string::npos ? std::string{} : complaint.substr(begin + mark.size(), end - begin - mark.size());
+    return end == std::string::npos ? std::string{}
+                                    : complaint.substr(begin + mark.size(), end - begin - mark.size());
 }
 
 // The link owns the perf event. The program runs on every CPU, whichever one the event is opened on.
@@ -101,7 +105,8 @@ core::Result<bpf_link*> attach_tracepoint(bpf_program* program, const std::strin
     attributes.type = PERF_TYPE_TRACEPOINT;
     attributes.size = sizeof attributes;
     attributes.config = *id;
-    const int event = static_cast<int>(::syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
+    const int event =
+        static_cast<int>(::syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
     if (event < 0) return core::fail("perf event of " + name + ": " + std::strerror(errno));
     bpf_link* link = bpf_program__attach_perf_event(program, event);
     if (link) return link;
@@ -133,19 +138,21 @@ core::Result<bpf_link*> attach_to_hook(bpf_program* program, const netwatch_bpf&
 core::Error nothing_watchable(const Plan& plan) {
     for (const auto& hook : plan.hooks)
         if (hook.vital && hook.state == NETWATCH_HOOK_MISSING)
-            return {"connections cannot be watched: " + hook.reason, "netwatch check tells what this kernel allows",
-                    core::ExitCode::privilege_missing};
+            return {"connections cannot be watched: " + hook.reason,
+                    "netwatch check tells what this kernel allows", core::ExitCode::privilege_missing};
     return {};
 }
 
 bool is_blind(const Plan& plan) {
-    return std::ranges::any_of(
-        plan.hooks, [](const PlannedHook& hook) { return hook.vital && hook.state == NETWATCH_HOOK_MISSING; });
+    return std::ranges::any_of(plan.hooks, [](const PlannedHook& hook) {
+        return hook.vital && hook.state == NETWATCH_HOOK_MISSING;
+    });
 }
 
 }  // namespace
 
-core::Result<std::unique_ptr<Programs>> Programs::attach(const KernelFacts& facts, const ProgramOptions& options) {
+core::Result<std::unique_ptr<Programs>> Programs::attach(const KernelFacts& facts,
+                                                         const ProgramOptions& options) {
     libbpf_set_print(log_to_debug);
     std::unique_ptr<Programs> programs(new Programs);
     RefusedPrograms refused;
@@ -156,13 +163,15 @@ core::Result<std::unique_ptr<Programs>> Programs::attach(const KernelFacts& fact
         auto attached = programs->attempt(facts, options, refusal);
         if (attached) return programs;
         programs->release();
-        if (refusal.program.empty() || refused.contains(refusal.program)) return std::unexpected(attached.error());
+        if (refusal.program.empty() || refused.contains(refusal.program))
+            return std::unexpected(attached.error());
         spdlog::debug("going on without {}: {}", refusal.program, refusal.reason);
         refused.emplace(refusal.program, refusal.reason);
     }
 }
 
-core::Result<void> Programs::attempt(const KernelFacts& facts, const ProgramOptions& options, Refusal& refusal) {
+core::Result<void> Programs::attempt(const KernelFacts& facts, const ProgramOptions& options,
+                                     Refusal& refusal) {
     skeleton_ = netwatch_bpf__open();
     if (!skeleton_) return core::fail(std::string("opening the programs: ") + std::strerror(errno));
     if (auto possible = check(options, *skeleton_); !possible) return possible;
@@ -173,8 +182,10 @@ core::Result<void> Programs::attempt(const KernelFacts& facts, const ProgramOpti
 
     last_complaint().clear();
     if (const int error = netwatch_bpf__load(skeleton_); error != 0) {
-        refusal = {program_in(last_complaint()), fmt::format("the kernel refuses it: {}", std::strerror(-error))};
-        return core::fail(fmt::format("loading the programs: {} ({})", std::strerror(-error), last_complaint()));
+        refusal = {program_in(last_complaint()),
+                   fmt::format("the kernel refuses it: {}", std::strerror(-error))};
+        return core::fail(
+            fmt::format("loading the programs: {} ({})", std::strerror(-error), last_complaint()));
     }
     if (auto observed = observe(*skeleton_, options.netns); !observed) return observed;
     for (bpf_program* program : all_programs(*skeleton_)) {
@@ -195,9 +206,7 @@ bpf_link* Programs::link(const std::string& program) const {
     return found == links_.end() ? nullptr : found->link;
 }
 
-void Programs::activate() {
-    skeleton_->bss->active = 1;
-}
+void Programs::activate() { skeleton_->bss->active = 1; }
 
 void Programs::release() {
     for (const auto& link : links_) bpf_link__destroy(link.link);
@@ -206,8 +215,6 @@ void Programs::release() {
     skeleton_ = nullptr;
 }
 
-Programs::~Programs() {
-    release();
-}
+Programs::~Programs() { release(); }
 
 }  // namespace netwatch::sensor

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs in the kernel: loaded as the plan says, attached, and gone when this object is. A program that the
-// kernel refuses is left out and the plan made anew, until what remains loads and attaches.
+// The programs in the kernel: loaded as the plan says, attached, and gone when this object is. A program that
+// the kernel refuses is left out and the plan made anew, until what remains loads and attaches.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct bpf_link;
 namespace netwatch::sensor {
 
 struct ProgramOptions {
-    std::vector<std::uint32_t> netns;  // inodes of the observed network namespaces; empty: all
+    std::vector<std::uint32_t> netns;    // inodes of the observed network namespaces; empty: all
     std::uint32_t ring_bytes = 4 << 20;  // a power of two, at least a page
 };
 
@@ -49,7 +49,8 @@ private:
         std::string program;
         std::string reason;
     };
-    [[nodiscard]] core::Result<void> attempt(const KernelFacts& facts, const ProgramOptions& options, Refusal& refusal);
+    [[nodiscard]] core::Result<void> attempt(const KernelFacts& facts, const ProgramOptions& options,
+                                             Refusal& refusal);
     void release();
 
     Plan plan_;

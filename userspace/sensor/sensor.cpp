@@ -74,9 +74,7 @@ Sensor::Sensor(KernelFacts facts, std::unique_ptr<Programs> programs)
       accounts_(programs_->skeleton()),
       drops_(programs_->skeleton()) {}
 
-Sensor::~Sensor() {
-    ring_buffer__free(ring_);
-}
+Sensor::~Sensor() { ring_buffer__free(ring_); }
 
 core::Result<void> Sensor::start() {
     ring_ = ring_buffer__new(bpf_map__fd(skeleton().maps.records), &Sensor::take, this, nullptr);
@@ -111,9 +109,7 @@ bool Sensor::poll(int timeout_ms, const RecordSink& on_record) {
     return taken_ < most_records_a_poll;
 }
 
-int Sensor::epoll_fd() const {
-    return ring_buffer__epoll_fd(ring_);
-}
+int Sensor::epoll_fd() const { return ring_buffer__epoll_fd(ring_); }
 
 std::string Sensor::walk_program() const {
     return programs_->link("walk_states") ? "walk_states" : "walk_tcp";

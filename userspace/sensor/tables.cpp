@@ -61,7 +61,8 @@ std::vector<Value> read_per_cpu(int map, std::uint32_t key) {
     return values;
 }
 
-netwatch_drops make_drops(const netwatch_drop_key& key, const netwatch_drop_count& count, std::uint64_t now_ns) {
+netwatch_drops make_drops(const netwatch_drop_key& key, const netwatch_drop_count& count,
+                          std::uint64_t now_ns) {
     auto record = model::make_record<netwatch_drops>(now_ns, key.netns);
     std::ranges::copy(key.destination_ip, record.tuple.remote_ip);
     std::ranges::copy(count.source_ip, record.tuple.local_ip);
@@ -77,7 +78,8 @@ netwatch_drops make_drops(const netwatch_drop_key& key, const netwatch_drop_coun
 
 netwatch_account_counts AccountTable::sum(std::uint32_t kind) const {
     netwatch_account_counts total{};
-    for (const auto& cpu : read_per_cpu<netwatch_account_counts>(bpf_map__fd(skeleton_.maps.accounts), kind)) {
+    for (const auto& cpu :
+         read_per_cpu<netwatch_account_counts>(bpf_map__fd(skeleton_.maps.accounts), kind)) {
         total.seen += cpu.seen;
         total.filtered += cpu.filtered;
         total.emitted += cpu.emitted;
@@ -87,9 +89,7 @@ netwatch_account_counts AccountTable::sum(std::uint32_t kind) const {
     return total;
 }
 
-std::uint64_t AccountTable::dropped_map(std::uint32_t kind) const {
-    return sum(kind).dropped_map;
-}
+std::uint64_t AccountTable::dropped_map(std::uint32_t kind) const { return sum(kind).dropped_map; }
 
 void AccountTable::read(const RecordSink& on_record) const {
     for (std::uint32_t kind = 1; kind < NETWATCH_RECORD_KIND_COUNT; ++kind) {
@@ -122,8 +122,9 @@ std::size_t DropTable::fetch() {
     std::size_t fetched = 0;
     while (fetched < room) {
         auto count = static_cast<__u32>(room - fetched);
-        const int error = bpf_map_lookup_batch(map, fetched ? &position : nullptr, &position, keys_.data() + fetched,
-                                               counts_.data() + fetched, &count, nullptr);
+        const int error =
+            bpf_map_lookup_batch(map, fetched ? &position : nullptr, &position, keys_.data() + fetched,
+                                 counts_.data() + fetched, &count, nullptr);
         fetched += error == 0 || errno == ENOENT ? count : 0;
         if (error != 0) break;
     }

@@ -33,9 +33,9 @@ private:
     netwatch_bpf& skeleton_;
 };
 
-// One DROPS for each key that moved since the last read, cumulative. When the map is over half full, keys that have
-// not moved for a minute are deleted; one that comes back starts at 1 again. Reasons whose packets found no room come
-// with an empty tuple.
+// One DROPS for each key that moved since the last read, cumulative. When the map is over half full, keys
+// that have not moved for a minute are deleted; one that comes back starts at 1 again. Reasons whose packets
+// found no room come with an empty tuple.
 class DropTable {
 public:
     explicit DropTable(netwatch_bpf& skeleton) : skeleton_(skeleton) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers of classic tracepoints, read from tracefs. Where it is not mounted, from a detached mount that exists
-// only as a file descriptor of this process: nothing changes for anybody else (needs CAP_SYS_ADMIN).
+// The numbers of classic tracepoints, read from tracefs. Where it is not mounted, from a detached mount that
+// exists only as a file descriptor of this process: nothing changes for anybody else (needs CAP_SYS_ADMIN).
 #pragma once
 
 #include <cstdint>

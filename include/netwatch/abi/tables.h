@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * Keys, values and variables of the programs that the sensor reads by itself. They never leave it: what the rest sees are the
- * records ACCOUNT and DROPS made from them, so a change here does not touch NETWATCH_ABI_VERSION.
+ * Keys, values and variables of the programs that the sensor reads by itself. They never leave it: what the
+ * rest sees are the records ACCOUNT and DROPS made from them, so a change here does not touch
+ * NETWATCH_ABI_VERSION.
  */
 #ifndef NETWATCH_ABI_TABLES_H
 #define NETWATCH_ABI_TABLES_H
@@ -10,7 +11,8 @@
 #include <linux/types.h>
 #endif
 
-/* What one kind's records came to, per CPU. seen = emitted + filtered + dropped_full + dropped_map at program exit. */
+/* What one kind's records came to, per CPU. seen = emitted + filtered + dropped_full + dropped_map at program
+ * exit. */
 struct netwatch_account_counts {
     __u64 seen;
     __u64 filtered;
