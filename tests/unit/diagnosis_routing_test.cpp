@@ -171,7 +171,7 @@ TEST(DiagnosisRouting, BrokenIPv6OfOneSlowLoopBehindAFallbackIsInfo) {
 
 TEST(DiagnosisRouting, BrokenIPv6WithoutAFallbackIsAWarning) {
     Story story;
-    for (int i = 0; i < 20; ++i) story.call_fails(1 + i * 0.7, "[2001:db8::1]:443", ENETUNREACH);
+    for (int i = 0; i < 20; ++i) story.call_fails(1 + i * 0.7 + (i % 3) * 0.2, "[2001:db8::1]:443", ENETUNREACH);
     story.healthy(0, 20, 0.5, "203.0.113.1:443", {9, "other"});
     Watch watch(story);
     watch.until(10);

@@ -9,11 +9,12 @@ namespace {
 
 constexpr std::uint64_t retry_window_ns = core::ns_per_s;           // failures of one process within it are one
 constexpr std::uint64_t fallback_window_ns = 2 * core::ns_per_s;    // Happy Eyeballs: the other family within it
+constexpr std::uint64_t fallback_pending_ns = core::ns_per_s;       // and mostly within that
 constexpr float background_weight = 1.0F / 32;
 constexpr std::uint32_t background_run = 6; // a longer run of failures was an outage
 constexpr std::uint64_t min_rto_ns = 200 * core::ns_per_ms;
 constexpr auto untold = static_cast<__s32>(NETWATCH_ABSENT_U32);
-constexpr std::size_t starts_kept = 8;
+constexpr std::size_t failures_kept = 8;
 constexpr std::size_t attempts_followed = 16;
 constexpr std::uint32_t known_handshakes = 10;
 constexpr double patience_factor = 8;  // of the 99th percentile of the round trips to it
@@ -23,10 +24,23 @@ constexpr std::size_t processes_kept = 8;
 
 bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
     const core::BootNs success = is_v4 ? process.last_success_v6 : process.last_success_v4;
-    return success != 0 && success + fallback_window_ns >= at;
+    return success != 0 && success + fallback_window_ns >= at && success <= at + fallback_window_ns;
 }
 
 }  // namespace
+
+bool FailureRun::masked(core::BootNs now) const {
+    const auto hidden_or_pending = [now](const Attempt& a) { return a.hidden || a.at + fallback_pending_ns >= now; };
+    return std::ranges::any_of(latest, &Attempt::hidden) && std::ranges::all_of(latest, hidden_or_pending);
+}
+
+void Destination::note_fallbacks(const ProcessTable& processes) {
+    if (!run) return;
+    for (FailureRun::Attempt& attempt : run->latest) {
+        const Process* process = attempt.hidden ? nullptr : processes.find(attempt.process);
+        if (process != nullptr) attempt.hidden = other_family_works(*process, run->is_v4, attempt.at);
+    }
+}
 
 Detail::Who* Destination::who(const Process& process, core::BootNs at) {
     if (!detail) return nullptr;
@@ -144,13 +158,7 @@ FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, boo
     }
     run->first_start_ns = std::min(run->first_start_ns, start_ns);
     run->last_at_ns = std::max(run->last_at_ns, at_ns);
-    if (process == nullptr) {
-        run->masked = run->only_scanners = false;
-        return *run;
-    }
-    run->masked = run->masked && other_family_works(*process, is_v4, at_ns);
-    run->only_scanners = run->only_scanners && process->scans(at_ns);
-    run->single_process = run->single_process && process->key == run->process;
+    run->single_process = run->single_process && process != nullptr && process->key == run->process;
     return *run;
 }
 
@@ -161,8 +169,12 @@ void Destination::add_failure(OutcomeClass cls, core::BootNs start_ns, core::Boo
     }
     run_from(start_ns, at_ns, is_v4, process);
     ++run->by_class[static_cast<std::size_t>(cls)];
-    run->starts.push_back(start_ns);
-    if (run->starts.size() > starts_kept) run->starts.erase(run->starts.begin());
+    for (FailureRun::Attempt& attempt : run->latest) {
+        const bool own = process != nullptr && attempt.process == process->key;
+        if (own && !attempt.hidden) attempt.hidden = other_family_works(*process, is_v4, attempt.at);
+    }
+    run->latest.push_back({start_ns, at_ns, process == nullptr ? ProcessKey{} : process->key});
+    if (run->latest.size() > failures_kept) run->latest.erase(run->latest.begin());
 
     bool counted = cls != OutcomeClass::silent;  // unanswered SYNs are counted one by one instead
     if (auto* known = process == nullptr ? nullptr : who(*process, at_ns)) {
@@ -185,6 +197,9 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     }
     const bool is_v4 = record.tuple.family == 4;
     FailureRun& failing = run_from(start, at, is_v4, process);
+    if (process != nullptr && !ever_worked()) {
+        process->note_unanswered(std::hash<model::Endpoint>{}(key.endpoint), at);
+    }
     if (detail) {
         const auto attempt = std::ranges::find(detail->in_flight, record.sock, &Detail::Attempt::sock);
         if (attempt != detail->in_flight.end()) attempt->sent_again = true;

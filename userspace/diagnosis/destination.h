@@ -44,11 +44,18 @@ struct FailureRun {
     std::uint64_t max_delay_ns = 0;  // longest wait for an answer in words
     std::optional<model::IpAddress> offender;
     bool is_v4 = true;
-    bool masked = true;      // every failing process reached something over the other address family at once
-    bool only_scanners = true;
     bool single_process = true;
     ProcessKey process;      // of the first failure
-    std::vector<core::BootNs> starts; // of the latest attempts, for the test of strict periodicity
+    struct Attempt {
+        core::BootNs start = 0;
+        core::BootNs at = 0;
+        ProcessKey process;
+        bool hidden = false; // its process reached something over the other address family right before or after
+    };
+    std::vector<Attempt> latest; // that ended, at most 8
+
+    // A fallback hides the failures. Those of the last second may still fall back.
+    [[nodiscard]] bool masked(core::BootNs now) const;
 };
 
 // One second of a destination's life.
@@ -134,6 +141,8 @@ struct Destination {
     void add_syn_retransmit(const netwatch_retransmit& record, Process* process);
     // An established connection's data was sent again for the second time or more, or could not be.
     void add_stall(const netwatch_retransmit& record, Process* process);
+    // Looks up whose failures were followed by a success over the other address family.
+    void note_fallbacks(const ProcessTable& processes);
     // This host's netfilter dropped packets to it.
     void add_local_drops(std::uint64_t packets, core::BootNs at, bool is_v4);
     // An established connection moved on.

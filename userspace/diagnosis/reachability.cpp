@@ -33,6 +33,8 @@ constexpr std::size_t prefix_members = 3;
 constexpr double sure = 0.97;
 constexpr double sure_unproven = 0.8; // no earlier success, and too short a watch for that to mean anything
 
+constexpr double steady_beat_ns = 0.4e9;
+
 struct Leaf {
     const Destination* destination = nullptr;
     OutcomeClass cls = OutcomeClass::silent;
@@ -68,26 +70,33 @@ bool slow_answer(const FailureRun& run) {
 
 // A health check of something that was never up: one process, a steady beat slower than a client's retries.
 bool beats_steadily(const FailureRun& run) {
-    if (!run.single_process || run.starts.size() < 3) return false;
+    if (!run.single_process || run.latest.size() < 3) return false;
     double sum = 0;
     double squares = 0;
-    for (std::size_t i = 1; i < run.starts.size(); ++i) {
-        const double gap = static_cast<double>(run.starts[i] - std::min(run.starts[i], run.starts[i - 1]));
+    for (std::size_t i = 1; i < run.latest.size(); ++i) {
+        const core::BootNs start = run.latest[i].start;
+        const double gap = static_cast<double>(start - std::min(start, run.latest[i - 1].start));
         sum += gap;
         squares += gap * gap;
     }
-    const double n = static_cast<double>(run.starts.size() - 1);
+    const double n = static_cast<double>(run.latest.size() - 1);
     const double mean = sum / n;
     const double deviation = std::sqrt(std::max(0.0, squares / n - mean * mean));
-    return mean >= static_cast<double>(core::ns_per_s) && deviation < 0.1 * mean;
+    return mean >= steady_beat_ns && deviation < 0.1 * mean;
+}
+
+// One process touched many destinations that never answered. The run of the first of them began before that was known.
+bool scanned(const Scene& scene, const FailureRun& run) {
+    const Process* process = run.single_process ? scene.processes.find(run.process) : nullptr;
+    return process != nullptr && process->scans(run.last_at_ns);
 }
 
 // Nobody is hurt: a fallback works, somebody scans, or nothing ever was there.
 bool harmless(const Scene& scene, const Leaf& leaf) {
     const FailureRun& run = leaf.run();
-    if (run.masked) return true;
+    if (run.masked(scene.now)) return true;
     if (leaf.destination->ever_worked()) return false;
-    return run.only_scanners || beats_steadily(run) || !scene.watched_briefly();
+    return scanned(scene, run) || beats_steadily(run) || !scene.watched_briefly();
 }
 
 bool any_worked(const Leaves& leaves) {
@@ -319,7 +328,7 @@ Finding local_route(const Scene& scene, std::string group, const Leaves& leaves)
             default: return {"no_route", "connect() fails with ENETUNREACH: this host has no route to it"};
         }
     }();
-    const bool masked = std::ranges::all_of(leaves, [](const Leaf& leaf) { return leaf.run().masked; });
+    const bool masked = std::ranges::all_of(leaves, [&](const Leaf& leaf) { return leaf.run().masked(scene.now); });
     single(finding, FailureType::routing_failure, masked ? "ipv6_broken" : std::string(words.cause));
     widen(finding, leaves);
     explain_answer(finding, scene, leaves, "connect_failed_locally", words.text);
@@ -355,6 +364,28 @@ void note_silence(Finding& finding, const Scene& scene, const Leaves& leaves) {
     }
 }
 
+// This host's netfilter drops what comes back from it.
+bool answers_dropped_here(const Scene& scene, const Leaf& leaf) {
+    const Address* address = scene.destinations.find_address(leaf.address());
+    return address != nullptr && address->inbound_drop_at >= leaf.run().first_start_ns && address->inbound_drops >= 3;
+}
+
+Finding local_input_filter(const Scene& scene, std::string group, const Leaves& leaves) {
+    Finding finding = start(scene, std::move(group), leaves);
+    single(finding, FailureType::firewall_block, "local_rule");
+    if (leaves.size() > 1) widen(finding, leaves);
+    std::map<AddressKey, std::uint64_t> drops;
+    for (const Leaf& leaf : leaves) drops[leaf.address()] = scene.destinations.find_address(leaf.address())->inbound_drops;
+    std::uint64_t packets = 0;
+    for (const auto& [address, dropped] : drops) packets += dropped;
+    note(finding, scene, "netfilter_drop_inbound", static_cast<double>(packets),
+         fmt::format("{} packets from it dropped by netfilter on this host", packets));
+    note_silence(finding, scene, leaves);
+    rule_out(finding, FailureType::host_unreachable, "it answers: its packets reach this host");
+    rule_out(finding, FailureType::routing_failure, "packets get there and come back");
+    return finding;
+}
+
 Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves) {
     Finding finding = start(scene, std::move(group), leaves);
     note_silence(finding, scene, leaves);
@@ -363,13 +394,6 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
     const Address* address = scene.destinations.find_address(leaves.front().address());
     const core::BootNs since = run.first_start_ns; // what answered before that may have fallen silent with it
 
-    const bool inbound = address != nullptr && address->inbound_drop_at >= run.first_start_ns && address->inbound_drops >= 3;
-    if (inbound) {
-        single(finding, FailureType::firewall_block, "local_rule");
-        note(finding, scene, "netfilter_drop_inbound", static_cast<double>(address->inbound_drops),
-             fmt::format("{} packets from it dropped by netfilter on this host", address->inbound_drops));
-        return finding;
-    }
     std::optional<Address::Answer> other;
     if (address != nullptr) {
         for (const auto& answer : address->answers) {
@@ -473,9 +497,9 @@ std::string group_of(const Scene& scene, const Leaf& leaf) {
         case OutcomeClass::local_blackhole:
         case OutcomeClass::local_unreachable:
         case OutcomeClass::local_prohibit:
-            return fmt::format("route {} {}", static_cast<int>(leaf.cls), leaf.run().masked ? "masked" : "");
+            return fmt::format("route {} {}", static_cast<int>(leaf.cls), leaf.run().masked(scene.now) ? "masked" : "");
         case OutcomeClass::ephemeral_ports: return "ports " + leaf.endpoint().to_string();
-        default: return "silent " + ip + " " + netns;
+        default: return answers_dropped_here(scene, leaf) ? "local_input" : "silent " + ip + " " + netns;
     }
 }
 
@@ -496,8 +520,10 @@ Finding judge_group(const Scene& scene, const std::string& group, const Leaves& 
         case OutcomeClass::local_unreachable:
         case OutcomeClass::local_prohibit: return local_route(scene, group, leaves);
         case OutcomeClass::ephemeral_ports: return ports_exhausted(scene, group, leaves);
-        default: return group.starts_with("block") ? silent_block(scene, group, leaves) : silent_port(scene, group, leaves);
+        default: break;
     }
+    if (group == "local_input") return local_input_filter(scene, group, leaves);
+    return group.starts_with("block") ? silent_block(scene, group, leaves) : silent_port(scene, group, leaves);
 }
 
 // Silence at several addresses of one block, while none of it answers, is one fault of the route.

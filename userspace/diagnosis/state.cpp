@@ -335,6 +335,7 @@ void Engine::State::judge() {
         const Destination* destination = destinations_.find(key);
         return destination == nullptr || !destination->run || destination->run->last_at_ns + run_remembered_ns < now_;
     });
+    for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
     const Scene now = scene();
     std::vector<Finding> findings = judge_reachability(now, failing_);
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
