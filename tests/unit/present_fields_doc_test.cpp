@@ -24,17 +24,22 @@ std::string_view unit_text(Unit unit) {
 }
 
 std::string document() {
-    std::string text =
-        "# The fields of a destination\n\n"
-        "Made from the field registry (`userspace/model/fields.cpp`) by the test `PresentFieldsDoc`, which fails when the\n"
-        "two differ; run it with `NETWATCH_REGENERATE=1` to write this page anew.\n\n"
-        "An id is the key in `netwatch top --once --json`, the name in a filter (`rtt_us>50ms`, `ok_share<98`,\n"
-        "`verdict=loss`) and in the order of the sort key. A field with a column is shown where the screen has at least\n"
-        "that many cells. Nothing measured is `null` in JSON and – on the screen.\n\n"
-        "| id | column | unit | from width | meaning |\n|---|---|---|---|---|\n";
+    std::string text = "# The fields of a destination\n\n"
+                       "Made from the field registry (`userspace/model/fields.cpp`) by the test "
+                       "`PresentFieldsDoc`, which fails when the\n"
+                       "two differ; run it with `NETWATCH_REGENERATE=1` to write this page anew.\n\n"
+                       "An id is the key in `netwatch top --once --json`, the name in a filter "
+                       "(`rtt_us>50ms`, `ok_share<98`,\n"
+                       "`verdict=loss`) and in the order of the sort key. A field with a column is shown "
+                       "where the screen has at least\n"
+                       "that many cells. Nothing measured is `null` in JSON and – on the screen.\n\n"
+                       "| id | column | unit | from width | meaning |\n|---|---|---|---|---|\n";
     for (const auto& field : destination_fields()) {
         text += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.id, field.width > 0 ? field.title : "–",
-                            unit_text(field.unit), field.width == 0 ? "–" : field.from_width == 0 ? "any" : std::to_string(field.from_width),
+                            unit_text(field.unit),
+                            field.width == 0        ? "–"
+                            : field.from_width == 0 ? "any"
+                                                    : std::to_string(field.from_width),
                             field.description);
     }
     return text;

@@ -25,10 +25,10 @@ TEST(PresentInert, ShowsWhatWouldActOnATerminal) {
 
 TEST(PresentInert, ShowsBytesThatAreNoUtf8) {
     EXPECT_EQ(inert("\xff\xfe"), "\\xff\\xfe");
-    EXPECT_EQ(inert("\xc3"), "\\xc3");                          // cut short
-    EXPECT_EQ(inert("\xc0\xaf"), "\\xc0\\xaf");                 // overlong
-    EXPECT_EQ(inert("\xe0\x80\x9b"), "\\xe0\\x80\\x9b");        // overlong control
-    EXPECT_EQ(inert("\xed\xa0\x80"), "\\xed\\xa0\\x80");        // surrogate
+    EXPECT_EQ(inert("\xc3"), "\\xc3");                             // cut short
+    EXPECT_EQ(inert("\xc0\xaf"), "\\xc0\\xaf");                    // overlong
+    EXPECT_EQ(inert("\xe0\x80\x9b"), "\\xe0\\x80\\x9b");           // overlong control
+    EXPECT_EQ(inert("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // surrogate
     EXPECT_EQ(inert("\xf5\x80\x80\x80"), "\\xf5\\x80\\x80\\x80");  // above 10FFFF
 }
 

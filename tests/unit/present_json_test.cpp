@@ -32,9 +32,13 @@ TEST(PresentJson, ViewsComeBackAsTheyWere) {
     }
 }
 
-TEST(PresentJson, HostileTextComesBackHarmlessAndOnce) { expect_round_trip(support::hostile_view(), host_view_from_json); }
+TEST(PresentJson, HostileTextComesBackHarmlessAndOnce) {
+    expect_round_trip(support::hostile_view(), host_view_from_json);
+}
 
-TEST(PresentJson, LaddersComeBackAsTheyWere) { expect_round_trip(support::payments_ladder(), ladder_from_json); }
+TEST(PresentJson, LaddersComeBackAsTheyWere) {
+    expect_round_trip(support::payments_ladder(), ladder_from_json);
+}
 
 TEST(PresentJson, EveryMemberOfAnIncidentIsReadBack) {
     const auto written = support::failing_view().incidents.front();
@@ -110,11 +114,12 @@ TEST(PresentJson, UnknownMembersAndCausesAreAccepted) {
     EXPECT_EQ(read->cause, "a_cause_of_tomorrow");
 }
 
-// Every member in turn is taken away, and replaced by something of another kind: the reader must answer with a value
-// or an error, never with an exception.
+// Every member in turn is taken away, and replaced by something of another kind: the reader must answer with
+// a value or an error, never with an exception.
 void mutate(const json& whole, const json::json_pointer& at, const std::function<void(const json&)>& each) {
     const json& here = whole.at(at);
-    for (const json& other : {json(nullptr), json(-1), json(1e300), json("x"), json(true), json::array(), json::object()}) {
+    for (const json& other :
+         {json(nullptr), json(-1), json(1e300), json("x"), json(true), json::array(), json::object()}) {
         json changed = whole;
         changed[at] = other;
         each(changed);
@@ -133,18 +138,20 @@ void mutate(const json& whole, const json::json_pointer& at, const std::function
 
 TEST(PresentJson, MalformedInputIsAnErrorValue) {
     std::size_t errors = 0;
-    mutate(to_json(support::failing_view().incidents.front()), json::json_pointer(), [&](const json& changed) {
-        const auto read = incident_from_json(changed);
-        if (read) return;
-        ++errors;
-        EXPECT_TRUE(read.error().message.starts_with("malformed incident: ")) << read.error().message;
-    });
+    mutate(to_json(support::failing_view().incidents.front()), json::json_pointer(),
+           [&](const json& changed) {
+               const auto read = incident_from_json(changed);
+               if (read) return;
+               ++errors;
+               EXPECT_TRUE(read.error().message.starts_with("malformed incident: ")) << read.error().message;
+           });
     EXPECT_GT(errors, 300U);
     auto view = support::failing_view();
     view.incidents.clear();
     view.destinations.resize(1);
     view.destinations[0].series.resize(1);
-    mutate(to_json(view), json::json_pointer(), [](const json& changed) { static_cast<void>(host_view_from_json(changed)); });
+    mutate(to_json(view), json::json_pointer(),
+           [](const json& changed) { static_cast<void>(host_view_from_json(changed)); });
     mutate(to_json(support::payments_ladder()), json::json_pointer(),
            [](const json& changed) { static_cast<void>(ladder_from_json(changed)); });
 }
@@ -167,7 +174,8 @@ TEST(PresentJson, NumbersOutOfRangeAreRefused) {
         EXPECT_FALSE(host_view_from_json(view)) << netns;
     }
     json incident = to_json(support::failing_view().incidents.front());
-    for (const char* at : {"2026-13-01T00:00:00Z", "2026-11-22", "2026-11-22T25:00:00Z", "9999-01-01T00:00:00Z", ""}) {
+    for (const char* at :
+         {"2026-13-01T00:00:00Z", "2026-11-22", "2026-11-22T25:00:00Z", "9999-01-01T00:00:00Z", ""}) {
         incident["opened_at"] = at;
         EXPECT_FALSE(incident_from_json(incident)) << at;
     }

@@ -13,7 +13,8 @@ namespace {
 
 std::size_t found(std::string filter) {
     const auto view = support::failing_view();
-    return select_rows(view.destinations, {.filter = std::move(filter), .sort_by = {}, .reverse = false}).size();
+    return select_rows(view.destinations, {.filter = std::move(filter), .sort_by = {}, .reverse = false})
+        .size();
 }
 
 std::string ports(std::string field, bool reverse) {
@@ -68,7 +69,9 @@ TEST(PresentTable, LinesFitEveryWidthFromFifty) {
 
 TEST(PresentTable, SparklinesKeepTheirTime) {
     const core::UtcNs end = support::at_time("19:43:00");
-    const auto at = [&](int seconds_before) { return core::UtcNs{end.ns - seconds_before * std::int64_t{1'000'000'000}}; };
+    const auto at = [&](int seconds_before) {
+        return core::UtcNs{end.ns - seconds_before * std::int64_t{1'000'000'000}};
+    };
     std::vector<model::SeriesPoint> series(3);
     series[0] = {at(200), 0, 0, 9e9, {}, 0};
     series[1] = {at(100), 0, 0, 10.0, {}, 0};

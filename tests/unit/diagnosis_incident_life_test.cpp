@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of an incident: opened once, revised, healed by successes, never by silence, reopened under its id.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::IncidentState;
+using model::Resolution;
+using model::Severity;
+using support::Flow;
+using support::Story;
+using support::Watch;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr auto web = "10.0.0.1:80";
+
+TEST(DiagnosisLife, OpensOnceAndKeepsItsIdWhileItsTypeIsRevised) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).unanswered(10, 14, 0.25, web).rejected(14, 20, 0.25, web, {3, 13, "10.9.9.1"});
+    Watch watch(story);
+    watch.until(13);
+    const auto first = watch.alarm();
+    watch.until(20);
+    const auto last = watch.alarm();
+    EXPECT_EQ(last.id, first.id);
+    EXPECT_EQ(last.cause, "admin_prohibited");
+    EXPECT_EQ(last.opened_at, first.opened_at);
+    EXPECT_EQ(watch.told().size(), 1U);
+}
+
+TEST(DiagnosisLife, ATypeThatChangesIsDetectedAnew) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).unanswered(10, 14, 0.25, web).refused(18, 26, 0.25, web);
+    Watch watch(story);
+    watch.until(13);
+    const auto first = watch.alarm();
+    watch.until(25);
+    const auto last = watch.alarm();
+    EXPECT_EQ(last.id, first.id);
+    EXPECT_EQ(last.type, FailureType::port_blocked);
+    EXPECT_EQ(last.opened_at, first.opened_at);
+    EXPECT_GT(last.detected_at, first.detected_at);
+}
+
+TEST(DiagnosisLife, ASuspicionThatComesToNothingIsNoAlarm) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).is_refused(10.1, web, {1, "a"}).is_refused(10.3, web, {2, "b"}).healthy(10.5, 20, 0.25, web);
+    Watch watch(story);
+    watch.until(10.45);
+    ASSERT_EQ(watch.incidents().size(), 1U);
+    EXPECT_EQ(watch.incidents().front().state, IncidentState::suspected);
+    watch.until(25);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    EXPECT_EQ(watch.incidents().front().state, IncidentState::resolved);
+}
+
+TEST(DiagnosisLife, ResolvesAfterSuccessesThatSpanASecondAndNotBeforeItsDwell) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 12.5, 0.25, web).healthy(12.5, 30, 0.25, web);
+    Watch watch(story);
+    watch.until(12.4);
+    const auto open = watch.alarm();
+    watch.until(30);
+    const auto closed = watch.incidents().front();
+    EXPECT_EQ(closed.id, open.id);
+    EXPECT_EQ(closed.resolution, Resolution::healed);
+    ASSERT_TRUE(closed.resolved_at);
+    const std::int64_t lived_ns = closed.resolved_at->ns - closed.opened_at.ns;
+    EXPECT_GE(lived_ns, 5'000'000'000);
+    EXPECT_LE(*closed.resolved_at, support::utc(18.5));
+}
+
+TEST(DiagnosisLife, TwoSuccessesAreTooFewToHeal) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web).connects(20, web).connects(22, web);
+    Watch watch(story);
+    watch.until(28);
+    EXPECT_EQ(watch.alarms().size(), 1U);
+}
+
+TEST(DiagnosisLife, ThreeSuccessesOfOneInstantAreTooShortToHeal) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web);
+    story.connects(20, web).connects(20.1, web).connects(20.2, web).refused(20.4, 30, 0.25, web);
+    Watch watch(story);
+    watch.until(29);
+    EXPECT_EQ(watch.told().size(), 1U);
+    EXPECT_EQ(watch.alarm().occurrences, 1);
+}
+
+TEST(DiagnosisLife, SilenceMakesItStaleAndNeverResolvesIt) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web).healthy(0, 4'000, 1, "10.5.0.1:80");
+    Watch watch(story, 0.5);
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().state, IncidentState::open);
+    watch.until(60);
+    EXPECT_EQ(watch.alarm().state, IncidentState::stale);
+    watch.until(4'000);
+    EXPECT_EQ(watch.alarm().state, IncidentState::stale);
+}
+
+TEST(DiagnosisLife, AStaleOneHealsByRealSuccesses) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web).healthy(100, 110, 0.25, web);
+    Watch watch(story, 0.2);
+    watch.until(90);
+    EXPECT_EQ(watch.alarm().state, IncidentState::stale);
+    watch.until(110);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_EQ(watch.incidents().front().resolution, Resolution::healed);
+}
+
+TEST(DiagnosisLife, TheSameFaultWithinTenMinutesReopensIt) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web).healthy(20, 100, 0.25, web);
+    story.refused(100, 120, 0.25, web);
+    Watch watch(story, 0.1);
+    watch.until(19);
+    const auto first = watch.alarm();
+    watch.until(90);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    watch.until(119);
+    const auto again = watch.alarm();
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_EQ(again.occurrences, 2);
+    EXPECT_EQ(again.state, IncidentState::open);
+    EXPECT_EQ(watch.incidents().size(), 1U);
+}
+
+TEST(DiagnosisLife, AfterTenMinutesItIsAnother) {
+    Story story;
+    story.healthy(0, 10, 1, web).refused(10, 20, 0.25, web).healthy(20, 700, 1, web).refused(700, 720, 0.25, web);
+    Watch watch(story, 0.25);
+    watch.until(19);
+    const auto first = watch.alarm();
+    watch.until(719);
+    EXPECT_NE(watch.alarm().id, first.id);
+    EXPECT_EQ(watch.alarm().occurrences, 1);
+}
+
+TEST(DiagnosisLife, ARestartedAgentGoesOnUnderTheId) {
+    Story before;
+    before.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web);
+    Watch first(before);
+    first.until(19);
+    const auto open = first.alarm();
+
+    Story after;
+    after.refused(1, 10, 0.25, web).healthy(10, 30, 0.25, web);
+    Watch second(after);
+    second.engine.resume({open});
+    second.until(9);
+    EXPECT_EQ(second.alarm().id, open.id);
+    EXPECT_EQ(second.alarm().opened_at, open.opened_at);
+    second.until(30);
+    EXPECT_THAT(second.alarms(), IsEmpty());
+    EXPECT_EQ(second.incidents().size(), 1U);
+    EXPECT_EQ(second.incidents().front().resolution, Resolution::healed);
+}
+
+TEST(DiagnosisLife, ARestartedAgentGoesOnWithLossUnderTheId) {
+    const auto lossy = [](int last_s) {
+        Story story;
+        Flow flow = story.flow(0.1, web);
+        for (int second = 1; second <= last_s; ++second) {
+            flow.sends(200, 10);
+            story.look(second, flow);
+        }
+        return story;
+    };
+    Watch first(lossy(20));
+    first.until(20);
+    const auto open = first.alarm();
+    Watch second(lossy(20));
+    second.engine.resume({open});
+    second.until(20);
+    EXPECT_EQ(second.incidents().size(), 1U);
+    EXPECT_EQ(second.alarm().id, open.id);
+}
+
+TEST(DiagnosisLife, ADeadHostTakesItsLossAndItsLatenessAsSymptoms) {
+    Story story;
+    Flow flow = story.flow(0.1, web);
+    for (int second = 1; second <= 20; ++second) {
+        flow.sends(200, second >= 5 ? 10 : 0);
+        story.look(second, flow);
+    }
+    story.healthy(0, 20, 0.25, web).healthy(0, 20, 0.3, "10.0.0.1:81");
+    story.rejected(20, 40, 0.25, web, {3, 1, "10.9.9.1"}, 3.06).rejected(20, 40, 0.3, "10.0.0.1:81", {3, 1, "10.9.9.1"}, 3.06);
+    Watch watch(story);
+    watch.until(19);
+    const auto loss = watch.alarm();
+    EXPECT_EQ(loss.type, FailureType::packet_loss);
+    watch.until(30);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_EQ(watch.told().at(loss.id).root_cause.incident, watch.alarm().id);
+    EXPECT_TRUE(watch.told().at(loss.id).symptom);
+}
+
+TEST(DiagnosisLife, AClockThatIsSetBackLeavesTheTimesInOrder) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).unanswered(10, 14, 0.25, web).rejected(14, 20, 0.25, web, {3, 13, "10.9.9.1"});
+    story.healthy(20, 40, 0.25, web);
+    Watch watch(story);
+    watch.until(13);
+    watch.step_clock(-3'600);
+    watch.until(40);  // the watch itself holds every incident to the order of its times
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST(DiagnosisLife, EachChangeIsToldOnce) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web);
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_THAT(watch.engine.take_changes(), IsEmpty());
+    watch.until(19);
+    EXPECT_THAT(watch.engine.take_changes(), IsEmpty());
+}
+
+TEST(DiagnosisLife, LostRecordsOfItsOwnSpanAndMissingHooksAreTold) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web);
+    story.lost_records(5, 100).lost_records(15, 117).misses(1, "drops");
+    Watch watch(story);
+    watch.until(19);
+    EXPECT_EQ(watch.alarm().observer.lost_records, 17);
+    EXPECT_THAT(watch.alarm().observer.missing_hooks, ElementsAre("drops"));
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis

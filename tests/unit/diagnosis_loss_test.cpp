@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loss on the way there and back, and what retransmits without being loss.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::Severity;
+using support::Flow;
+using support::Story;
+using support::Watch;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr auto web = "10.0.0.1:80";
+
+// Two connections looked at each second from second 1 to `last_s`; `live` moves one on.
+Story two_flows(int last_s, const std::function<void(Flow&, int)>& live) {
+    Story story;
+    std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
+    for (int second = 1; second <= last_s; ++second) {
+        for (Flow& flow : flows) {
+            live(flow, second);
+            story.look(second, flow);
+        }
+    }
+    return story;
+}
+
+std::vector<FailureType> alarms_after(const Story& story, double seconds) {
+    Watch watch(story);
+    watch.until(seconds);
+    return watch.ever_alarmed();
+}
+
+TEST(DiagnosisLoss, FiveInAHundredForward) {
+    Watch watch(two_flows(30, [](Flow& flow, int second) { flow.sends(100, second >= 10 ? 5 : 0); }));
+    watch.until(30);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::packet_loss);
+    EXPECT_EQ(alarm.cause, "forward");
+    EXPECT_THAT(alarm.scope.members, ElementsAre("10.0.0.1"));
+    EXPECT_EQ(alarm.destination->endpoint.to_string(), "10.0.0.1");
+    EXPECT_EQ(alarm.first_affected_at, support::utc(10));
+    EXPECT_LE(*watch.first_told(FailureType::packet_loss), 15);
+    EXPECT_EQ(alarm.ladder[static_cast<std::size_t>(model::Rung::loss)].status, model::LadderStatus::degraded);
+}
+
+TEST(DiagnosisLoss, OneInAHundredForward) {
+    const auto story = two_flows(40, [](Flow& flow, int second) { flow.sends(100, second >= 10 ? 1 : 0); });
+    EXPECT_THAT(alarms_after(story, 40), ElementsAre(FailureType::packet_loss));
+}
+
+TEST(DiagnosisLoss, TheResidueOfACleanPathIsNone) {
+    // Spurious retransmissions that no DSACK took back: 0.05 %.
+    const auto story = two_flows(120, [](Flow& flow, int second) { flow.sends(200, second % 10 == 0 ? 1 : 0); });
+    EXPECT_THAT(alarms_after(story, 120), IsEmpty());
+}
+
+TEST(DiagnosisLoss, RetransmissionsThatDsacksDisproveAreNoForwardLoss) {
+    const auto story = two_flows(60, [](Flow& flow, int second) {
+        flow.sends(100, second % 3 == 0 ? 1 : 0);
+        if (second % 3 == 1 && second > 1) ++flow.counters.dsack_dups;
+        if (second % 3 == 1 && second > 1) ++flow.counters.reord_seen;
+    });
+    EXPECT_THAT(alarms_after(story, 60), IsEmpty());
+}
+
+TEST(DiagnosisLoss, NeedlessRetransmissionsWithoutReorderingAreLostAcknowledgements) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.sends(40, second >= 10 ? 2 : 0);
+        if (second >= 10) flow.counters.dsack_dups += 2;
+    }));
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+    EXPECT_EQ(watch.alarm().cause, "reverse");
+}
+
+TEST(DiagnosisLoss, HolesInADownloadAreLossTowardsUs) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.receives(400, second >= 10 ? 80 : 0);
+        flow.counters.hole_bytes = second >= 10 ? 1 : 0;
+        flow.sends(1);
+    }));
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().cause, "reverse");
+}
+
+TEST(DiagnosisLoss, ReorderedArrivalsWhoseHolesCloseAtOnceAreNone) {
+    const auto story = two_flows(60, [](Flow& flow, int) {
+        flow.receives(400, 20);
+        flow.sends(1);
+    });
+    EXPECT_THAT(alarms_after(story, 60), IsEmpty());
+}
+
+TEST(DiagnosisLoss, BothWays) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.sends(100, second >= 10 ? 5 : 0);
+        flow.receives(400, second >= 10 ? 80 : 0);
+        flow.counters.hole_bytes = second >= 10 ? 1 : 0;
+    }));
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().cause, "both");
+}
+
+TEST(DiagnosisLoss, ADeadPathIsNotALossyOne) {
+    // Data was in flight when the path died: retransmissions, and nothing delivered.
+    const auto story = two_flows(40, [](Flow& flow, int second) {
+        if (second < 10) return flow.sends(100);
+        flow.counters.data_segs_out += 2;
+        flow.counters.total_retrans += 2;
+    });
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
+TEST(DiagnosisLoss, PathMtuDiscoveryAtWorkIsNone) {
+    const auto story = two_flows(40, [](Flow& flow, int second) {
+        flow.sends(100, second % 10 == 0 ? 7 : 0);
+        if (second % 10 == 0) flow.counters.mss_bytes -= 40;
+    });
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
+TEST(DiagnosisLoss, ProbesOfAShutWindowAreNone) {
+    const auto story = two_flows(40, [](Flow& flow, int second) {
+        flow.sends(20, second >= 10 ? 2 : 0);
+        flow.counters.snd_wnd = second >= 10 ? 0 : 65'535;
+    });
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
+TEST(DiagnosisLoss, DropsOfAFullQueueAreCongestion) {
+    const auto story = two_flows(40, [](Flow& flow, int second) {
+        flow.sends(100, second >= 10 ? 3 : 0);
+        flow.counters.srtt_us = second >= 10 ? 140'000 : 20'000;
+    });
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
+TEST(DiagnosisLoss, AFullQueueOfOneConnectionDoesNotExcuseTheLossOfOthers) {
+    Story story;
+    std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web), story.flow(0.3, web), story.flow(0.4, web)};
+    for (int second = 1; second <= 40; ++second) {
+        for (Flow& flow : flows) {
+            const bool lossy = &flow == &flows.front();
+            flow.sends(100, lossy && second >= 10 ? 8 : 0);
+            flow.counters.srtt_us = lossy ? 20'000 : 140'000;
+            story.look(second, flow);
+        }
+    }
+    EXPECT_THAT(alarms_after(story, 40), ElementsAre(FailureType::packet_loss));
+}
+
+TEST(DiagnosisLoss, AHealthyTrickleIsSilent) {
+    const auto story = two_flows(120, [](Flow& flow, int second) {
+        flow.sends(1, second == 40 ? 1 : 0);
+        flow.receives(1);
+    });
+    EXPECT_THAT(alarms_after(story, 120), IsEmpty());
+}
+
+TEST(DiagnosisLoss, RetransmissionsRefusedHereAreNotLostOnThePath) {
+    Story story;
+    Flow flow = story.flow(0.1, web);
+    for (int second = 1; second <= 40; ++second) {
+        flow.sends(100, second >= 10 ? 5 : 0);
+        for (int i = 0; second >= 10 && i < 5; ++i) {
+            auto refused = model::make_record<netwatch_retransmit>(support::boot_ns(second - 0.5), support::story_netns);
+            refused.sock = flow.sock;
+            refused.why = NETWATCH_RETRANSMIT_FAST;
+            refused.error = -16;
+            refused.tuple.family = 4;
+            refused.tuple.protocol = 6;
+            refused.tuple.remote_port = 80;
+            story.add(refused);
+        }
+        story.look(second, flow);
+    }
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
+TEST(DiagnosisLoss, ConnectionsOlderThanTheAgentStartFromWhatTheyCount) {
+    Story story(1);
+    Flow old = story.flow(0.1, web);
+    old.start_s = -500;
+    old.sends(10'000, 900);
+    for (int second = 1; second <= 30; ++second) {
+        old.sends(50);
+        story.look(second, old);
+    }
+    // Its CONNECT record was never seen.
+    Story unseen(1);
+    for (const auto& record : story.records()) {
+        if (std::holds_alternative<netwatch_socket_sample>(record)) unseen.add(record);
+    }
+    EXPECT_THAT(alarms_after(unseen, 30), IsEmpty());
+}
+
+TEST(DiagnosisLoss, SteadyOnePercentIsOneIncidentThatStaysOpen) {
+    // Losses drawn one by one, 60 segments a second.
+    Story story;
+    Flow flow = story.flow(0.1, web);
+    std::uint32_t seed = 5;
+    for (int second = 1; second <= 300; ++second) {
+        std::uint32_t lost = 0;
+        for (int i = 0; i < 60; ++i) {
+            seed = seed * 1'664'525 + 1'013'904'223;
+            lost += (seed >> 8) % 100 == 0 ? 1 : 0;
+        }
+        flow.sends(60, lost);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(300);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+    EXPECT_EQ(watch.told().size(), 1U);
+    EXPECT_LE(watch.alarm().occurrences, 2);
+}
+
+TEST(DiagnosisLoss, HealsAfterACleanStretch) {
+    Watch watch(two_flows(50, [](Flow& flow, int second) { flow.sends(100, second >= 10 && second < 25 ? 5 : 0); }));
+    watch.until(24);
+    EXPECT_EQ(watch.alarms().size(), 1U);
+    watch.until(40);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_EQ(watch.incidents().front().resolution, model::Resolution::healed);
+}
+
+TEST(DiagnosisLoss, OneClosedPortOfTheAddressDoesNotHideIt) {
+    auto story = two_flows(40, [](Flow& flow, int second) { flow.sends(100, second >= 15 ? 5 : 0); });
+    story.healthy(0, 5, 0.2, "10.0.0.1:81").refused(5, 40, 0.25, "10.0.0.1:81");
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_THAT(watch.ever_alarmed(), testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::packet_loss));
+    EXPECT_EQ(watch.alarms().size(), 2U);
+}
+
+TEST(DiagnosisLoss, AServerSeesItsClientsLoss) {
+    Story story;
+    Flow flow = story.accepted(0.1, "198.51.100.7:40000", 443, {77, "nginx"});
+    for (int second = 1; second <= 40; ++second) {
+        flow.sends(100, second >= 10 ? 5 : 0);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+    EXPECT_EQ(watch.alarm().perspective, model::Perspective::server);
+    EXPECT_EQ(watch.alarm().destination->endpoint.port, 443);
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis

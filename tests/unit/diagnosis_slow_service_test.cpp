@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Late answers over a healthy path, and what is late for other reasons.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::Severity;
+using support::Flow;
+using support::Story;
+using support::Watch;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr auto api = "10.0.0.1:8080";
+
+// One exchange a look: the request went out `ago_s` + `took_s` before the look, the answer came `ago_s` before it.
+void exchange(Flow& flow, double took_s, double ago_s = 0.1) {
+    flow.sends(1);
+    flow.receives(2);
+    flow.since(ago_s + took_s, ago_s);
+}
+
+TEST(DiagnosisSlowService, AnswersThatComeSecondsLate) {
+    Story story;
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        Flow flow = story.flow(0.1 + i * 0.1, api);
+        for (int second = 1; second <= 20; ++second) {
+            exchange(flow, 0.02);
+            story.look(second, flow);
+        }
+        for (int second = 23; second <= 44; second += 3) {
+            // Waits for 1 s, then has it.
+            flow.sends(1);
+            flow.since(1.2, 4.0);
+            story.look(second, flow);
+            flow.receives(2);
+            flow.since(2.2, 0.2);
+            story.look(second + 1, flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(30);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::slow_service);
+    EXPECT_EQ(alarm.severity, Severity::warning);
+    EXPECT_GE(alarm.first_affected_at, support::utc(21.7));
+    EXPECT_LE(alarm.first_affected_at, support::utc(22.1));
+    EXPECT_EQ(watch.engine.ladder(*model::Endpoint::parse(api)).verdict, model::LadderVerdict::not_the_network);
+}
+
+TEST(DiagnosisSlowService, HealsWithPromptAnswers) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 60; ++second) {
+        exchange(flow, second > 15 && second <= 30 ? 2.5 : 0.02);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_EQ(watch.alarms().size(), 1U);
+    watch.until(40);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, NotWhereSegmentsTowardsUsAreLost) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 40; ++second) {
+        exchange(flow, second > 15 ? 2.5 : 0.02);
+        if (second > 15) flow.receives(10, 8);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_EQ(std::ranges::count(watch.ever_alarmed(), FailureType::slow_service), 0);
+}
+
+TEST(DiagnosisSlowService, NotWhereOurSegmentsAreLost) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 40; ++second) {
+        exchange(flow, second > 15 ? 2.5 : 0.02);
+        flow.sends(20, second > 15 ? 1 : 0);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_EQ(std::ranges::count(watch.ever_alarmed(), FailureType::slow_service), 0);
+}
+
+TEST(DiagnosisSlowService, ABigAnswerTakesItsTime) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 40; ++second) {
+        exchange(flow, second > 15 ? 3.0 : 0.02);
+        if (second > 15) flow.receives(2'000);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, AnIdleConnectionIsNotLate) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 15; ++second) {
+        exchange(flow, 0.02);
+        story.look(second, flow);
+    }
+    for (int second = 16; second <= 60; ++second) {
+        flow.since(second - 15 + 0.12, second - 15 + 0.1);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.incidents(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, LongPollsBesidePromptAnswersAreNoFault) {
+    Story story;
+    Flow prompt = story.flow(0.1, api);
+    Flow poll = story.flow(0.2, api);
+    for (int second = 1; second <= 120; ++second) {
+        exchange(prompt, 0.02);
+        story.look(second, prompt);
+        const double waited = second % 10 + 0.3;
+        if (second % 10 == 9) {
+            poll.receives(1);
+            poll.since(waited, 0.05);
+        } else if (second % 10 == 0) {
+            poll.sends(1);
+            poll.since(0.3, 0.4);
+        } else {
+            poll.since(waited, 5);
+        }
+        story.look(second, poll);
+    }
+    Watch watch(story);
+    watch.until(120);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, AStreamThatPushesIsOneAnswerNotALateOneEachSecond) {
+    Story story;
+    Flow prompt = story.flow(0.1, api);
+    Flow stream = story.flow(20.2, api);
+    stream.sends(1);
+    for (int second = 1; second <= 120; ++second) {
+        if (second % 4 == 0) exchange(prompt, 0.02);
+        prompt.since(second % 4 + 0.12, second % 4 + 0.1);
+        story.look(second, prompt);
+        if (second <= 20) continue;
+        stream.receives(1);
+        stream.since(second - 20.1, 0.1);
+        story.look(second, stream);
+    }
+    Watch watch(story);
+    watch.until(120);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, OneThatWasNeverPromptIsInfoOnly) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 3; second <= 90; second += 3) {
+        exchange(flow, 2.5);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(90);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, AClosedSiblingPortDoesNotHideIt) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 40; ++second) {
+        exchange(flow, second > 15 ? 2.5 : 0.02);
+        story.look(second, flow);
+    }
+    story.healthy(0, 5, 0.2, "10.0.0.1:81").refused(5, 40, 0.25, "10.0.0.1:81");
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_THAT(watch.ever_alarmed(), testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::slow_service));
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis
