@@ -28,7 +28,8 @@ model::HostView slow_only() {
     view.incidents = {view.incidents[2]};
     auto& slow = view.incidents.front();
     slow.symptom = false;
-    slow.root_cause = {"The process at 10.4.2.8:8080 answers late.", model::FailureType::slow_service, {}, {}};
+    slow.root_cause = {
+        "The process at 10.4.2.8:8080 answers late.", model::FailureType::slow_service, {}, {}};
     slow.advice = {{"Look at the process that listens on 10.4.2.8:8080.", "ss -tlnp sport = :8080",
                     model::Effect::read_only}};
     for (auto& row : view.destinations) row.severity = {}, row.type = {}, row.incident = {};
@@ -73,7 +74,8 @@ TEST(TextGolden, Why) {
 TEST(TextGolden, Destinations) {
     const auto view = support::failing_view();
     for (const std::size_t width : {60U, 80U, 100U, 160U, 200U}) {
-        expect_text("destinations-" + std::to_string(width), destinations_table(view, {}, all_rows, plain(width)));
+        expect_text("destinations-" + std::to_string(width),
+                    destinations_table(view, {}, all_rows, plain(width)));
     }
     expect_text("destinations-limited", destinations_table(view, {"", "attempts_per_s", false}, 2, plain()));
 }
@@ -92,7 +94,8 @@ TEST(TextGolden, ColourAddsNothingButColour) {
     const auto view = support::failing_view();
     const Style painted{true, true, 100};
     const auto strip = [](std::string text) {
-        for (std::size_t at = 0; (at = text.find("\x1b[", at)) != std::string::npos;) text.erase(at, text.find('m', at) - at + 1);
+        for (std::size_t at = 0; (at = text.find("\x1b[", at)) != std::string::npos;)
+            text.erase(at, text.find('m', at) - at + 1);
         return text;
     };
     EXPECT_EQ(strip(answer(view, painted)), answer(view, plain()));
@@ -139,12 +142,14 @@ TEST(JsonGolden, ViewIncidentsAndLadder) {
     auto view = support::failing_view();
     for (auto& row : view.destinations) row.series.resize(std::min<std::size_t>(row.series.size(), 2));
     support::expect_golden("tests/golden/json/view.json", to_text(to_json(view), 1) + "\n");
-    support::expect_golden("tests/golden/json/view-empty.json", to_text(to_json(support::empty_view()), 1) + "\n");
+    support::expect_golden("tests/golden/json/view-empty.json",
+                           to_text(to_json(support::empty_view()), 1) + "\n");
     auto incidents = nlohmann::json::array();
     for (const auto& incident : view.incidents) incidents.push_back(to_json(incident));
     for (const auto& incident : support::healthy_view().incidents) incidents.push_back(to_json(incident));
     support::expect_golden("tests/golden/json/incidents.json", to_text(incidents, 1) + "\n");
-    support::expect_golden("tests/golden/json/ladder.json", to_text(to_json(support::payments_ladder()), 1) + "\n");
+    support::expect_golden("tests/golden/json/ladder.json",
+                           to_text(to_json(support::payments_ladder()), 1) + "\n");
 }
 
 }  // namespace

@@ -36,8 +36,10 @@ std::string on_screen(const ViewModel& model, Size size, const present::Style& s
 }
 
 void expect_frame(const std::string& name, const ViewModel& model, Size size, bool unicode = true) {
-    const std::string file = "tests/golden/top/" + name + "-" + std::to_string(size.width) + "x" + std::to_string(size.height);
-    support::expect_golden(file + ".txt", on_screen(model, size, {.color = false, .unicode = unicode, .width = size.width}));
+    const std::string file =
+        "tests/golden/top/" + name + "-" + std::to_string(size.width) + "x" + std::to_string(size.height);
+    support::expect_golden(file + ".txt",
+                           on_screen(model, size, {.color = false, .unicode = unicode, .width = size.width}));
 }
 
 ViewModel showing(model::HostView view) {
@@ -149,7 +151,8 @@ TEST(TopGolden, HostileTextIsInertOnEveryScreen) {
 }
 
 TEST(TopGolden, EverySizeGivesAFrameOfThatSize) {
-    for (const auto& view : {support::failing_view(), support::healthy_view(), support::hostile_view(), support::empty_view()}) {
+    for (const auto& view :
+         {support::failing_view(), support::healthy_view(), support::hostile_view(), support::empty_view()}) {
         for (std::size_t width = 1; width < 220; width += 9) {
             for (std::size_t height = 1; height < 70; height += 6) {
                 auto model = showing(view);

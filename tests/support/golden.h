@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A text compared with the file that a person has read and found right. NETWATCH_REGENERATE=1 writes the files anew:
-// read the difference before it is committed.
+// A text compared with the file that a person has read and found right. NETWATCH_REGENERATE=1 writes the
+// files anew: read the difference before it is committed.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -39,7 +39,8 @@ model::LadderSteps payments_steps() {
     return {{
         {Rung::dns, LadderStatus::ok, "41 of 41 resolved by 10.4.0.53 in 1.2 ms"},
         {Rung::ip, LadderStatus::ok, "10.4.7.21 answered on 22 and 9100 in the last 10 s"},
-        {Rung::port, LadderStatus::failing, "0 of 23 connects in 42 s: SYN unanswered, 61 retransmits left this host"},
+        {Rung::port, LadderStatus::failing,
+         "0 of 23 connects in 42 s: SYN unanswered, 61 retransmits left this host"},
         {Rung::latency, LadderStatus::unknown, "nothing to measure since 19:42:25 (0.8 ms before)"},
         {Rung::loss, LadderStatus::ok, "2 established flows: 0 of 8,112 segments"},
         {Rung::route, LadderStatus::ok, "next hop 10.4.0.1 reachable; 2 neighbours in 10.4.7.0/24 fine"},
@@ -64,7 +65,8 @@ model::Incident firewall_incident() {
     incident.cause = "silent_drop";
     incident.candidates = {
         {model::FailureType::firewall_block, "silent_drop", 0.88, "a connect from another subnet"},
-        {model::FailureType::connection_exhaustion, "remote_limit", 0.07, "the listener's backlog on 10.4.7.21"}};
+        {model::FailureType::connection_exhaustion, "remote_limit", 0.07,
+         "the listener's backlog on 10.4.7.21"}};
     incident.confidence = 0.88;
     incident.severity = model::Severity::critical;
     incident.scope = {model::ScopeKind::destination, std::nullopt, {"10.4.7.21:443/tcp"}};
@@ -79,16 +81,18 @@ model::Incident firewall_incident() {
                        .workload = {},
                        .node = {}};
     incident.impact = {23, 23, 0, 1.0, {"checkout[2214]", "refund[2307]"}};
-    incident.changes = {{at_time("19:42:23.310"), "nftables ruleset loaded (generation 41)", "firewalld[812]"}};
+    incident.changes = {
+        {at_time("19:42:23.310"), "nftables ruleset loaded (generation 41)", "firewalld[812]"}};
     incident.owner_hint = model::OwnerHint::platform;
     incident.first_affected_at = at_time("19:42:25.118");
     incident.opened_at = incident.detected_at = at_time("19:42:26.402");
-    incident.summary =
-        "New connections to payments.internal:443 (10.4.7.21) are dropped silently; other ports of the host answer "
-        "and established flows live.";
-    incident.evidence = {
-        {"syn_unanswered", 23.0, "23 of 23 SYNs unanswered, 61 retransmits left this host", at_time("19:43:07.000")},
-        {"sibling_port_answers", 2.0, "10.4.7.21 answered on 22 and 9100 within 10 s", at_time("19:43:05.120")}};
+    incident.summary = "New connections to payments.internal:443 (10.4.7.21) are dropped silently; other "
+                       "ports of the host answer "
+                       "and established flows live.";
+    incident.evidence = {{"syn_unanswered", 23.0, "23 of 23 SYNs unanswered, 61 retransmits left this host",
+                          at_time("19:43:07.000")},
+                         {"sibling_port_answers", 2.0, "10.4.7.21 answered on 22 and 9100 within 10 s",
+                          at_time("19:43:05.120")}};
     incident.ruled_out = {
         {model::FailureType::port_blocked, "a closed port answers with RST; none was received"},
         {model::FailureType::host_unreachable, "two other ports of the host answer"},
@@ -120,8 +124,9 @@ model::Incident loss_incident() {
     incident.first_affected_at = at_time("19:39:57.000");
     incident.opened_at = at_time("19:40:02.000");
     incident.detected_at = at_time("19:40:03.000");
-    incident.summary = "2.3 % of the segments towards europe are lost, the round trip is flat: loss on the path, not a "
-                       "full queue.";
+    incident.summary =
+        "2.3 % of the segments towards europe are lost, the round trip is flat: loss on the path, not a "
+        "full queue.";
     incident.evidence = {{"forward_loss", 0.023, "188 of 8,174 segments lost after 12 DSACKs were taken off",
                           at_time("19:43:06.000")}};
     incident.ladder = steps_not_asked();
@@ -153,8 +158,8 @@ model::Incident slow_symptom() {
                           at_time("19:43:06.000")}};
     incident.ladder = steps_not_asked();
     incident.ladder[7] = {Rung::service, LadderStatus::failing, "12 of 12 requests wait for their answer"};
-    incident.root_cause = {"It waits for payments.internal.", model::FailureType::firewall_block, "n7c1e5a90b3d4",
-                           std::nullopt};
+    incident.root_cause = {"It waits for payments.internal.", model::FailureType::firewall_block,
+                           "n7c1e5a90b3d4", std::nullopt};
     incident.symptom = true;
     return incident;
 }
@@ -235,7 +240,8 @@ std::vector<model::HookStatus> hooks(bool whole) {
     } else {
         plan.push_back({"tail-loss probes", "tp_btf/tcp_retransmit_skb", "fallback",
                         "not told from fast retransmits", "kernel before 5.18"});
-        plan.push_back({"ICMP sent", "", "missing", "rejects that this host sends are not seen", "no such tracepoint"});
+        plan.push_back(
+            {"ICMP sent", "", "missing", "rejects that this host sends are not seen", "no such tracepoint"});
     }
     return plan;
 }
@@ -288,7 +294,8 @@ model::HostView healthy_view() {
     model::HostView view = host();
     view.attempts_per_s = 77.1;
     view.incidents = {healed(firewall_incident())};
-    view.destinations = {resolver_row(), clean_row(named("10.4.3.30:5432", "db.internal"), "orders[1203]", 21.0, 400),
+    view.destinations = {resolver_row(),
+                         clean_row(named("10.4.3.30:5432", "db.internal"), "orders[1203]", 21.0, 400),
                          clean_row(named("10.4.7.21:443", "payments.internal"), "checkout[2214]", 0.5, 800),
                          clean_row({endpoint("[2001:db8:10::21]:443")}, "sync[918]", 0.4, 11'000)};
     view.observer.destinations = 4;

@@ -12,8 +12,8 @@ namespace netwatch::support {
 // 2026-11-22 at that time of day, UTC.
 [[nodiscard]] core::UtcNs at_time(std::string_view time_of_day);
 
-// A silent firewall in front of a payment service with a late service as its symptom, loss towards a region, one
-// destination clean, one UDP destination; a hook missing. At 19:43:07.
+// A silent firewall in front of a payment service with a late service as its symptom, loss towards a region,
+// one destination clean, one UDP destination; a hook missing. At 19:43:07.
 [[nodiscard]] model::HostView failing_view();
 // Four clean destinations, half an hour of watching, every hook in place, nothing open, one incident healed.
 [[nodiscard]] model::HostView healthy_view();
@@ -25,7 +25,9 @@ namespace netwatch::support {
 // The ladder of payments.internal in failing_view().
 [[nodiscard]] model::Ladder payments_ladder();
 
-// Cursor movement, a bell, a bidirectional override, a line break, a zero-width joiner, bytes that are no UTF-8.
-inline constexpr std::string_view hostile_text = "a\x1b[2J\x1b]0;t\x07\r\n\u202e\u200b\u009b31m<script>|\xff\xc3";
+// Cursor movement, a bell, a bidirectional override, a line break, a zero-width joiner, bytes that are no
+// UTF-8.
+inline constexpr std::string_view hostile_text =
+    "a\x1b[2J\x1b]0;t\x07\r\n\u202e\u200b\u009b31m<script>|\xff\xc3";
 
 }  // namespace netwatch::support

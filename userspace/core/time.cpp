@@ -30,13 +30,15 @@ Split split(UtcNs at) {
     return result;
 }
 
-// Takes exactly `digits` digits from the front of `text`; nothing if they are not there or the value is above `most`.
+// Takes exactly `digits` digits from the front of `text`; nothing if they are not there or the value is above
+// `most`.
 std::optional<int> take_number(std::string_view& text, std::size_t digits, int most) {
     int value = 0;
     if (text.size() < digits) return std::nullopt;
     const char* end = text.data() + digits;
     const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc{} || stop != end || value < 0 || value > most || text.front() == '-') return std::nullopt;
+    if (error != std::errc{} || stop != end || value < 0 || value > most || text.front() == '-')
+        return std::nullopt;
     text.remove_prefix(digits);
     return value;
 }

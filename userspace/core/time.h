@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two clocks, two types: BootNs orders records, UtcNs is what people read. Only an anchor (a CLOCK record) joins them.
+// Two clocks, two types: BootNs orders records, UtcNs is what people read. Only an anchor (a CLOCK record)
+// joins them.
 #pragma once
 
 #include <compare>
@@ -36,8 +37,8 @@ private:
 
 // RFC 3339 in UTC with milliseconds: 2026-11-22T19:42:25.118Z.
 [[nodiscard]] std::string to_rfc3339(UtcNs at);
-// The instant of an RFC 3339 text, with any fraction and offset; nothing where it is malformed or before 1970 or
-// after 2261.
+// The instant of an RFC 3339 text, with any fraction and offset; nothing where it is malformed or before 1970
+// or after 2261.
 [[nodiscard]] std::optional<UtcNs> parse_rfc3339(std::string_view text);
 // The time of day in UTC, 19:42:25.
 [[nodiscard]] std::string to_time_of_day(UtcNs at);

@@ -39,7 +39,9 @@ std::string share_cell(double share) {
 }
 
 constexpr std::array fields = std::to_array<Field>({
-    {"destination", "DESTINATION", Unit::text, 30, 0, "Port and the name it was resolved from, or the address as the socket has it; /udp where it is not TCP; own: a listener of this host.",
+    {"destination", "DESTINATION", Unit::text, 30, 0,
+     "Port and the name it was resolved from, or the address as the socket has it; /udp where it is not TCP; "
+     "own: a listener of this host.",
      [](const DestinationRow& row) -> FieldValue {
          const auto& endpoint = row.ref.endpoint;
          const std::string suffix = endpoint.protocol == Protocol::udp ? "/udp" : "";
@@ -49,35 +51,45 @@ constexpr std::array fields = std::to_array<Field>({
          return fmt::format("{}{}:{}{}", prefix, *row.ref.name, endpoint.port, suffix);
      }},
     {"protocol", "PROTO", Unit::text, 0, 0, "tcp or udp.",
-     [](const DestinationRow& row) -> FieldValue { return std::string(to_string(row.ref.endpoint.protocol)); }},
-    {"role", "ROLE", Unit::text, 0, 0, "client: this host connects to it; server: it is this host's own listener.",
+     [](const DestinationRow& row) -> FieldValue {
+         return std::string(to_string(row.ref.endpoint.protocol));
+     }},
+    {"role", "ROLE", Unit::text, 0, 0,
+     "client: this host connects to it; server: it is this host's own listener.",
      [](const DestinationRow& row) -> FieldValue { return std::string(to_string(row.perspective)); }},
     {"who", "WHO", Unit::text, 16, 70, "The busiest process that talks to it.",
      [](const DestinationRow& row) -> FieldValue {
          if (row.processes.empty()) return std::monostate{};
          return row.processes.front();
      }},
-    {"attempts_per_s", "CONN/s", Unit::per_second, 7, 0, "Connections attempted or accepted a second, over the last 10 s.",
+    {"attempts_per_s", "CONN/s", Unit::per_second, 7, 0,
+     "Connections attempted or accepted a second, over the last 10 s.",
      [](const DestinationRow& row) -> FieldValue { return row.attempts_per_s; }},
     {"ok_share", "OK %", Unit::share, 5, 0, "Share of the attempts of the last 60 s that were established.",
      [](const DestinationRow& row) -> FieldValue { return optional_number(row.ok_share); }},
     {"flows", "FLOWS", Unit::count, 6, 110, "Connections established now.",
      [](const DestinationRow& row) -> FieldValue { return static_cast<double>(row.flows); }},
-    {"rtt_us", "RTT", Unit::microseconds, 7, 0, "Median round trip of the last minute: handshakes and the kernel's smoothed value.",
+    {"rtt_us", "RTT", Unit::microseconds, 7, 0,
+     "Median round trip of the last minute: handshakes and the kernel's smoothed value.",
      [](const DestinationRow& row) -> FieldValue { return optional_number(row.rtt_us); }},
     {"rtt_p99_us", "P99", Unit::microseconds, 7, 90, "99th percentile of the same round trips.",
      [](const DestinationRow& row) -> FieldValue { return optional_number(row.rtt_p99_us); }},
-    {"loss_share", "LOSS %", Unit::share, 6, 0, "Segments lost on the way to it, retransmissions less the ones that its DSACKs call needless, last 60 s.",
+    {"loss_share", "LOSS %", Unit::share, 6, 0,
+     "Segments lost on the way to it, retransmissions less the ones that its DSACKs call needless, last 60 "
+     "s.",
      [](const DestinationRow& row) -> FieldValue { return optional_number(row.loss_share); }},
-    {"loss_in_share", "LOSS IN", Unit::share, 7, 130, "Segments lost on the way here, at least; from holes in what arrived, last 60 s.",
+    {"loss_in_share", "LOSS IN", Unit::share, 7, 130,
+     "Segments lost on the way here, at least; from holes in what arrived, last 60 s.",
      [](const DestinationRow& row) -> FieldValue { return optional_number(row.loss_in_share); }},
-    {"bytes_per_s", "BYTES/s", Unit::bytes_per_second, 8, 100, "Bytes a second both ways, over the last 10 s.",
+    {"bytes_per_s", "BYTES/s", Unit::bytes_per_second, 8, 100,
+     "Bytes a second both ways, over the last 10 s.",
      [](const DestinationRow& row) -> FieldValue { return row.bytes_sent_per_s + row.bytes_received_per_s; }},
     {"attempts", "ATTEMPTS", Unit::count, 0, 0, "Connections attempted or accepted since it was first seen.",
      [](const DestinationRow& row) -> FieldValue { return static_cast<double>(row.attempts); }},
     {"failed", "FAILED", Unit::count, 0, 0, "Attempts that failed since it was first seen.",
      [](const DestinationRow& row) -> FieldValue { return static_cast<double>(row.failed); }},
-    {"verdict", "VERDICT", Unit::text, 12, 0, "What is wrong with it in a word; ok where nothing is, unjudged for UDP without DNS.",
+    {"verdict", "VERDICT", Unit::text, 12, 0,
+     "What is wrong with it in a word; ok where nothing is, unjudged for UDP without DNS.",
      [](const DestinationRow& row) -> FieldValue {
          if (row.type) return std::string(short_name(*row.type));
          return std::string(row.judged ? "ok" : "unjudged");

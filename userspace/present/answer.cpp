@@ -15,10 +15,10 @@ enum class Kind : std::uint8_t { failing, degraded, not_the_network, clean, noth
 // What the answer says, before it is put into a form.
 struct Answer {
     Kind kind = Kind::clean;
-    std::string headline;                  // without the verdict itself
-    std::vector<IncidentGroup> alarms;     // those of the network first
+    std::string headline;               // without the verdict itself
+    std::vector<IncidentGroup> alarms;  // those of the network first
     std::vector<const model::Incident*> healed;
-    std::size_t below_alarm = 0;           // suspected and info
+    std::size_t below_alarm = 0;  // suspected and info
     std::vector<std::string> blind_spots;
 };
 
@@ -62,12 +62,14 @@ std::string hurt_processes(const std::vector<IncidentGroup>& alarms) {
     }
     if (names.empty()) return {};
     std::string text = " · hurt: ";
-    for (std::size_t i = 0; i < std::min(names.size(), most); ++i) text += (i == 0 ? "" : ", ") + inert(names[i]);
+    for (std::size_t i = 0; i < std::min(names.size(), most); ++i)
+        text += (i == 0 ? "" : ", ") + inert(names[i]);
     if (names.size() > most) text += fmt::format(" and {} more", names.size() - most);
     return text;
 }
 
-std::string failing_headline(const model::HostView& view, const std::vector<IncidentGroup>& alarms, std::size_t hurt) {
+std::string failing_headline(const model::HostView& view, const std::vector<IncidentGroup>& alarms,
+                             std::size_t hurt) {
     // What is worst sets the beginning: a milder trouble may be older and is listed with its own time.
     const model::Incident& worst = *alarms.front().root;
     core::UtcNs since = worst.first_affected_at;
@@ -81,12 +83,13 @@ std::string failing_headline(const model::HostView& view, const std::vector<Inci
 }
 
 std::string watched(const model::HostView& view) {
-    return fmt::format("{} destinations, {:.1f} connections/s, watched since {} UTC ({})", view.destinations.size(),
-                       view.attempts_per_s, core::to_time_of_day(view.started_at),
+    return fmt::format("{} destinations, {:.1f} connections/s, watched since {} UTC ({})",
+                       view.destinations.size(), view.attempts_per_s, core::to_time_of_day(view.started_at),
                        age_words(view.started_at, view.at));
 }
 
-Kind kind_of(const model::HostView& view, const std::vector<IncidentGroup>& alarms, std::optional<core::UtcNs> now) {
+Kind kind_of(const model::HostView& view, const std::vector<IncidentGroup>& alarms,
+             std::optional<core::UtcNs> now) {
     constexpr std::int64_t outdated_ns = 10'000'000'000;
     if (now && now->ns - view.at.ns > outdated_ns) return Kind::outdated;
     if (alarms.empty()) return view.destinations.empty() ? Kind::nothing_seen : Kind::clean;
@@ -106,12 +109,14 @@ std::string headline(const model::HostView& view, const Answer& answer, std::opt
         case Kind::degraded: return failing_headline(view, answer.alarms, hurt);
         case Kind::not_the_network: {
             const auto& incident = *answer.alarms.front().root;
-            return fmt::format(": {} of {} destinations clean on {} · {} {} for {}", view.destinations.size() - hurt,
-                               view.destinations.size(), host, where(incident), model::short_name(incident.type),
+            return fmt::format(": {} of {} destinations clean on {} · {} {} for {}",
+                               view.destinations.size() - hurt, view.destinations.size(), host,
+                               where(incident), model::short_name(incident.type),
                                age_words(incident.first_affected_at, view.at));
         }
         case Kind::clean:
-            return fmt::format(" on {} · nothing is wrong with the network as far as this host can see", host);
+            return fmt::format(" on {} · nothing is wrong with the network as far as this host can see",
+                               host);
         case Kind::nothing_seen:
             return fmt::format(" on {} · no connection seen in {} of watching", host,
                                age_words(view.started_at, view.at));
@@ -136,7 +141,8 @@ bool is_below_alarm(const model::Incident& incident) {
 Answer compose(const model::HostView& view, std::optional<core::UtcNs> now) {
     Answer answer;
     answer.alarms = group_incidents(view.incidents, false);
-    std::ranges::stable_partition(answer.alarms, [](const auto& group) { return blames_network(*group.root); });
+    std::ranges::stable_partition(answer.alarms,
+                                  [](const auto& group) { return blames_network(*group.root); });
     answer.kind = kind_of(view, answer.alarms, now);
     answer.headline = headline(view, answer, now);
     answer.blind_spots = blind_spots(view);
@@ -156,26 +162,31 @@ struct Line {
 
 void add_next_steps(std::vector<Line>& lines, const model::Incident& incident) {
     if (incident.advice.empty()) {
-        lines.push_back({"next", "netwatch why " + (incident.destination ? incident.destination->endpoint.to_display()
-                                                                         : std::string("TARGET")), true});
+        lines.push_back({"next",
+                         "netwatch why " + (incident.destination ? incident.destination->endpoint.to_display()
+                                                                 : std::string("TARGET")),
+                         true});
         return;
     }
     const auto& advice = incident.advice.front();
-    lines.push_back({"next", inert(advice.text) + (advice.effect == model::Effect::change ? " (changes something)" : "")});
+    lines.push_back({"next", inert(advice.text) +
+                                 (advice.effect == model::Effect::change ? " (changes something)" : "")});
     if (advice.command) lines.push_back({"", inert(*advice.command), true});
 }
 
 std::vector<Line> lines_about(const IncidentGroup& group) {
     const model::Incident& incident = *group.root;
     std::vector<Line> lines;
-    lines.push_back({"cause", fmt::format("{}, {:.2f} sure · {}", type_and_cause(incident.type, incident.cause),
-                                          incident.confidence, where(incident))});
+    lines.push_back(
+        {"cause", fmt::format("{}, {:.2f} sure · {}", type_and_cause(incident.type, incident.cause),
+                              incident.confidence, where(incident))});
     lines.push_back({"", inert(incident.summary)});
     if (const auto others = alternatives(incident); !others.empty()) lines.push_back({"", others});
     if (const auto split = would_split(incident); !split.empty()) lines.push_back({"tell by", split});
     if (const auto note = state_note(incident); !note.empty()) lines.push_back({"state", note});
     for (const auto* symptom : group.symptoms) {
-        lines.push_back({"symptom", fmt::format("{} · {}", type_and_cause(symptom->type, symptom->cause), where(*symptom))});
+        lines.push_back({"symptom", fmt::format("{} · {}", type_and_cause(symptom->type, symptom->cause),
+                                                where(*symptom))});
     }
     for (const auto& change : incident.changes) lines.push_back({"changed", change_text(incident, change)});
     if (incident.owner_hint != model::OwnerHint::unknown) {
@@ -191,22 +202,25 @@ std::vector<Line> lines_below(const model::HostView& view, const Answer& answer)
     if (answer.alarms.empty() && !view.destinations.empty()) lines.push_back({"seen", watched(view)});
     for (std::size_t i = 1; i < answer.alarms.size(); ++i) {
         const auto& incident = *answer.alarms[i].root;
-        lines.push_back({"also", fmt::format("{} {}, {:.2f} sure · {} · {}", symbol(incident.severity),
-                                             type_and_cause(incident.type, incident.cause), incident.confidence,
-                                             where(incident), age_words(incident.first_affected_at, view.at))});
+        lines.push_back(
+            {"also", fmt::format("{} {}, {:.2f} sure · {} · {}", symbol(incident.severity),
+                                 type_and_cause(incident.type, incident.cause), incident.confidence,
+                                 where(incident), age_words(incident.first_affected_at, view.at))});
     }
     for (const auto* incident : answer.healed) {
-        lines.push_back({"over", fmt::format("{} · {} · {}", model::to_string(incident->type), where(*incident),
-                                             state_note(*incident))});
+        lines.push_back({"over", fmt::format("{} · {} · {}", model::to_string(incident->type),
+                                             where(*incident), state_note(*incident))});
     }
     if (answer.below_alarm > 0) {
-        lines.push_back({"noticed", fmt::format("{} below an alarm: netwatch incidents --all", answer.below_alarm)});
+        lines.push_back(
+            {"noticed", fmt::format("{} below an alarm: netwatch incidents --all", answer.below_alarm)});
     }
     for (std::size_t i = 0; i < std::min(answer.blind_spots.size(), most_spots); ++i) {
         lines.push_back({i == 0 ? "unseen" : "", answer.blind_spots[i]});
     }
     if (answer.blind_spots.size() > most_spots) {
-        lines.push_back({"", fmt::format("and {} more: netwatch check", answer.blind_spots.size() - most_spots)});
+        lines.push_back(
+            {"", fmt::format("and {} more: netwatch check", answer.blind_spots.size() - most_spots)});
     }
     return lines;
 }
@@ -245,7 +259,8 @@ std::string answer(const model::HostView& view, const Style& style, std::optiona
         const std::string head = fmt::format("  {:<8} ", line.label);
         // A command is copied: it is never broken into lines.
         std::string body = line.is_command ? head + line.text + '\n' : wrap(head, line.text, style);
-        if (line.is_command) body.replace(head.size(), line.text.size(), paint(line.text, Paint::bold, style));
+        if (line.is_command)
+            body.replace(head.size(), line.text.size(), paint(line.text, Paint::bold, style));
         if (line.label == "unseen") body.replace(0, head.size(), paint(head, Paint::dim, style));
         text += body;
     }
@@ -257,7 +272,8 @@ std::string answer_markdown(const model::HostView& view, std::optional<core::Utc
     std::string text = fmt::format("**{}**{}\n\n", verdict_of(answer.kind), markdown_text(answer.headline));
     for (const Line& line : lines_of(view, answer)) {
         const std::string body = line.is_command ? markdown_code(line.text) : markdown_text(line.text);
-        text += line.label.empty() ? fmt::format("  {}\n", body) : fmt::format("- **{}** {}\n", line.label, body);
+        text +=
+            line.label.empty() ? fmt::format("  {}\n", body) : fmt::format("- **{}** {}\n", line.label, body);
     }
     return text;
 }

@@ -30,7 +30,8 @@ std::string recording_state(const model::ObserverStatus& observer) {
     return observer.recording ? "recording" : "no recording";
 }
 
-std::string row_painted(const model::DestinationRow& row, std::span<const Column> columns, const Style& style) {
+std::string row_painted(const model::DestinationRow& row, std::span<const Column> columns,
+                        const Style& style) {
     const std::string line = row_line(row, columns);
     return paint(line, row.severity ? paint_of(*row.severity) : Paint::plain, style) + '\n';
 }
@@ -56,11 +57,13 @@ std::string hook_text(const model::HookStatus& hook) {
 
 std::string trust_line(const model::HostView& view, std::size_t width) {
     const auto& observer = view.observer;
-    const auto working = std::ranges::count_if(observer.hooks, [](const auto& hook) { return hook.state != "missing"; });
+    const auto working =
+        std::ranges::count_if(observer.hooks, [](const auto& hook) { return hook.state != "missing"; });
     const bool whole = static_cast<std::size_t>(working) == observer.hooks.size();
     std::vector<std::string> parts{
         fmt::format("{}lost {}", observer.lost_records > 0 ? "▲ " : "", grouped(observer.lost_records)),
-        fmt::format("{}hooks {} of {}", whole ? "" : "▲ ", working, observer.hooks.size()), recording_state(observer)};
+        fmt::format("{}hooks {} of {}", whole ? "" : "▲ ", working, observer.hooks.size()),
+        recording_state(observer)};
     if (observer.evicted_destinations > 0) {
         parts.push_back(fmt::format("▲ evicted {}", grouped(observer.evicted_destinations)));
     }
@@ -88,16 +91,18 @@ std::string destinations_table(const model::HostView& view, const RowQuery& quer
 
 std::string host_text(const model::HostView& view, const Style& style) {
     constexpr std::size_t most_rows = 1000;
-    std::string text = wrap("", fmt::format("netwatch · {} · kernel {} · {} UTC", inert(view.hostname),
-                                            inert(view.kernel), core::to_time_of_day(view.at)), style);
+    std::string text = wrap("",
+                            fmt::format("netwatch · {} · kernel {} · {} UTC", inert(view.hostname),
+                                        inert(view.kernel), core::to_time_of_day(view.at)),
+                            style);
     text += wrap("", trust_line(view, style.width), style) + '\n';
     text = finish(std::move(text), style);
     text += incidents_table(view.incidents, view.at, false, style) + '\n';
     return text + destinations_table(view, {}, most_rows, style);
 }
 
-std::string check_text(std::string_view host, std::span<const model::HookStatus> hooks, std::string_view ability,
-                       const Style& style) {
+std::string check_text(std::string_view host, std::span<const model::HookStatus> hooks,
+                       std::string_view ability, const Style& style) {
     std::size_t signal_width = 0;
     for (const auto& hook : hooks) signal_width = std::max(signal_width, cell_width(inert(hook.signal)));
     signal_width = std::min<std::size_t>(signal_width, 28);

@@ -33,7 +33,8 @@ std::string members_text(const model::Scope& scope) {
 }
 
 std::string hook_sentence(const model::HookStatus& hook) {
-    return fmt::format("{}: {}", inert(hook.signal), inert(hook.lost.empty() ? "not seen on this kernel" : hook.lost));
+    return fmt::format("{}: {}", inert(hook.signal),
+                       inert(hook.lost.empty() ? "not seen on this kernel" : hook.lost));
 }
 
 }  // namespace
@@ -77,8 +78,9 @@ bool blames_network(const model::Incident& incident) {
 std::string label(const model::DestinationRef& ref) {
     if (!ref.name) return ref.endpoint.to_display();
     const std::string name = inert(*ref.name);
-    return ref.endpoint.port == 0 ? fmt::format("{} ({})", name, ref.endpoint.ip.to_string())
-                                  : fmt::format("{}:{} ({})", name, ref.endpoint.port, ref.endpoint.ip.to_string());
+    return ref.endpoint.port == 0
+               ? fmt::format("{} ({})", name, ref.endpoint.ip.to_string())
+               : fmt::format("{}:{} ({})", name, ref.endpoint.port, ref.endpoint.ip.to_string());
 }
 
 std::string where(const model::Incident& incident) {
@@ -92,15 +94,16 @@ std::string where(const model::Incident& incident) {
 }
 
 std::string type_and_cause(model::FailureType type, const std::optional<std::string>& cause) {
-    return cause ? fmt::format("{} ({})", model::to_string(type), inert(*cause)) : std::string(model::to_string(type));
+    return cause ? fmt::format("{} ({})", model::to_string(type), inert(*cause))
+                 : std::string(model::to_string(type));
 }
 
 std::string alternatives(const model::Incident& incident) {
     std::string text;
     for (std::size_t i = 1; i < set_size(incident); ++i) {
         const auto& candidate = incident.candidates[i];
-        text += fmt::format("{}{} {:.2f}", text.empty() ? "or " : ", ", type_and_cause(candidate.type, candidate.cause),
-                            candidate.probability);
+        text += fmt::format("{}{} {:.2f}", text.empty() ? "or " : ", ",
+                            type_and_cause(candidate.type, candidate.cause), candidate.probability);
     }
     return text;
 }
@@ -139,7 +142,8 @@ std::vector<std::string> blind_spots(const model::HostView& view) {
     const auto& observer = view.observer;
     std::vector<std::string> spots;
     if (observer.lost_records > 0) {
-        spots.push_back(fmt::format("{} records were lost: counts may be too low", grouped(observer.lost_records)));
+        spots.push_back(
+            fmt::format("{} records were lost: counts may be too low", grouped(observer.lost_records)));
     }
     for (const auto& hook : observer.hooks) {
         if (hook.state == "missing") spots.push_back(hook_sentence(hook));
@@ -153,8 +157,8 @@ std::vector<std::string> blind_spots(const model::HostView& view) {
     }
     if (observer.recording_error) spots.push_back("not recorded: " + inert(*observer.recording_error));
     if (observer.udp_not_judged > 0) {
-        spots.push_back(fmt::format("UDP without DNS is counted, not judged: {} seen",
-                                    grouped(observer.udp_not_judged)));
+        spots.push_back(
+            fmt::format("UDP without DNS is counted, not judged: {} seen", grouped(observer.udp_not_judged)));
     }
     if (view.at.ns - view.started_at.ns < short_watch_ns) {
         spots.push_back(fmt::format("watching for only {}: no history to compare with",

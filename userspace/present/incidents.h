@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the screens say about incidents, in the words that all of them share. Everything returned is inert. Pure; any
-// thread. Pointers point into what was passed in.
+// What the screens say about incidents, in the words that all of them share. Everything returned is inert.
+// Pure; any thread. Pointers point into what was passed in.
 #pragma once
 
 #include <optional>
@@ -18,11 +18,13 @@ struct IncidentGroup {
     std::vector<const model::Incident*> symptoms;
 };
 
-// Each incident with its symptoms under it, in the order given; a symptom whose root is not there stands by itself.
-// Without `all`: open and stale ones above info, with their symptoms.
-[[nodiscard]] std::vector<IncidentGroup> group_incidents(std::span<const model::Incident> incidents, bool all);
+// Each incident with its symptoms under it, in the order given; a symptom whose root is not there stands by
+// itself. Without `all`: open and stale ones above info, with their symptoms.
+[[nodiscard]] std::vector<IncidentGroup> group_incidents(std::span<const model::Incident> incidents,
+                                                         bool all);
 
-[[nodiscard]] const model::Incident* find_incident(std::span<const model::Incident> incidents, std::string_view id);
+[[nodiscard]] const model::Incident* find_incident(std::span<const model::Incident> incidents,
+                                                   std::string_view id);
 
 // The incident lies in the network (or in this host's part of it), not in what runs at either end.
 [[nodiscard]] bool blames_network(const model::Incident& incident);
@@ -33,7 +35,8 @@ struct IncidentGroup {
 [[nodiscard]] std::string where(const model::Incident& incident);
 // "firewall_block (silent_drop)".
 [[nodiscard]] std::string type_and_cause(model::FailureType type, const std::optional<std::string>& cause);
-// The members of the set that the verdict could also be, "or host_unreachable (silent) 0.30"; empty for one answer.
+// The members of the set that the verdict could also be, "or host_unreachable (silent) 0.30"; empty for one
+// answer.
 [[nodiscard]] std::string alternatives(const model::Incident& incident);
 // What would tell the members of the set apart; empty for one answer.
 [[nodiscard]] std::string would_split(const model::Incident& incident);

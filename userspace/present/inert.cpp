@@ -17,37 +17,65 @@ struct Range {
 };
 
 bool is_in(std::span<const Range> ranges, char32_t c) {
-    return std::ranges::any_of(ranges, [c](const Range& range) { return c >= range.first && c <= range.last; });
+    return std::ranges::any_of(ranges,
+                               [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
 
-// Characters that a terminal does not show as themselves: controls, format and tag characters, line separators,
-// private use and non-characters.
+// Characters that a terminal does not show as themselves: controls, format and tag characters, line
+// separators, private use and non-characters.
 constexpr auto unshown = std::to_array<Range>({
-    {0x00, 0x1f},       {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
-    {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x115f, 0x1160},   {0x17b4, 0x17b5},
-    {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164},
-    {0xe000, 0xf8ff},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
-    {0xfffe, 0xffff},   {0x1d173, 0x1d17a}, {0xe0000, 0x10ffff},
+    {0x00, 0x1f},     {0x7f, 0x9f},       {0xad, 0xad},        {0x34f, 0x34f},   {0x600, 0x605},
+    {0x61c, 0x61c},   {0x6dd, 0x6dd},     {0x70f, 0x70f},      {0x115f, 0x1160}, {0x17b4, 0x17b5},
+    {0x180b, 0x180f}, {0x200b, 0x200f},   {0x2028, 0x202e},    {0x2060, 0x206f}, {0x3164, 0x3164},
+    {0xe000, 0xf8ff}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},    {0xffa0, 0xffa0}, {0xfff0, 0xfffb},
+    {0xfffe, 0xffff}, {0x1d173, 0x1d17a}, {0xe0000, 0x10ffff},
 });
 
 // Combining marks of the scripts that names are met in.
 constexpr auto combining = std::to_array<Range>({
-    {0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
-    {0x900, 0x902},   {0x93c, 0x93c},   {0x941, 0x948},   {0x94d, 0x94d},   {0xe31, 0xe31},
-    {0xe34, 0xe3a},   {0xe47, 0xe4e},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff},
-    {0x3099, 0x309a}, {0xfe20, 0xfe2f},
+    {0x300, 0x36f},
+    {0x483, 0x489},
+    {0x591, 0x5bd},
+    {0x610, 0x61a},
+    {0x64b, 0x65f},
+    {0x900, 0x902},
+    {0x93c, 0x93c},
+    {0x941, 0x948},
+    {0x94d, 0x94d},
+    {0xe31, 0xe31},
+    {0xe34, 0xe3a},
+    {0xe47, 0xe4e},
+    {0x1ab0, 0x1aff},
+    {0x1dc0, 0x1dff},
+    {0x20d0, 0x20ff},
+    {0x3099, 0x309a},
+    {0xfe20, 0xfe2f},
 });
 
 // East Asian Wide and Fullwidth (Unicode Standard Annex 11), blocks taken whole.
 constexpr auto wide = std::to_array<Range>({
-    {0x1100, 0x115e},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2e80, 0x303e},   {0x3041, 0x3098},
-    {0x309b, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0xa4cf},   {0xa960, 0xa97c},   {0xac00, 0xd7a3},
-    {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff01, 0xff60},   {0xffe0, 0xffe6},   {0x1f300, 0x1f64f},
-    {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
+    {0x1100, 0x115e},
+    {0x231a, 0x231b},
+    {0x23e9, 0x23ec},
+    {0x2e80, 0x303e},
+    {0x3041, 0x3098},
+    {0x309b, 0x33ff},
+    {0x3400, 0x4dbf},
+    {0x4e00, 0xa4cf},
+    {0xa960, 0xa97c},
+    {0xac00, 0xd7a3},
+    {0xf900, 0xfaff},
+    {0xfe30, 0xfe6f},
+    {0xff01, 0xff60},
+    {0xffe0, 0xffe6},
+    {0x1f300, 0x1f64f},
+    {0x1f680, 0x1f6ff},
+    {0x1f900, 0x1f9ff},
+    {0x20000, 0x3fffd},
 });
 
-// One character of UTF-8 at the front of `text` and its length; nothing where the bytes are none (RFC 3629: no
-// overlong forms, no surrogates, nothing above 10FFFF).
+// One character of UTF-8 at the front of `text` and its length; nothing where the bytes are none (RFC 3629:
+// no overlong forms, no surrogates, nothing above 10FFFF).
 struct Character {
     char32_t code;
     std::size_t size;
@@ -117,7 +145,10 @@ std::string inert(std::string_view text) {
     std::string shown;
     shown.reserve(text.size());
     for_each_character(
-        text, [&](char32_t code, std::string_view bytes) { is_in(unshown, code) ? shown += escaped(code) : shown += bytes; },
+        text,
+        [&](char32_t code, std::string_view bytes) {
+            is_in(unshown, code) ? shown += escaped(code) : shown += bytes;
+        },
         [&](char byte) { shown += byte_escape(byte); });
     return shown;
 }
@@ -126,7 +157,8 @@ std::string valid_utf8(std::string_view text) {
     std::string valid;
     valid.reserve(text.size());
     for_each_character(
-        text, [&](char32_t, std::string_view bytes) { valid += bytes; }, [&](char byte) { valid += byte_escape(byte); });
+        text, [&](char32_t, std::string_view bytes) { valid += bytes; },
+        [&](char byte) { valid += byte_escape(byte); });
     return valid;
 }
 
@@ -144,7 +176,8 @@ std::string to_ascii(std::string_view text) {
 
 std::size_t cell_width(std::string_view text) {
     std::size_t cells = 0;
-    for_each_character(text, [&](char32_t code, std::string_view) { cells += width_of(code); }, [&](char) { ++cells; });
+    for_each_character(
+        text, [&](char32_t code, std::string_view) { cells += width_of(code); }, [&](char) { ++cells; });
     return cells;
 }
 

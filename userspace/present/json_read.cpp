@@ -50,13 +50,15 @@ public:
 
     template <typename T>
     [[nodiscard]] T integer() const {
-        if (value_.is_number_unsigned() && std::in_range<T>(value_.get<std::uint64_t>())) return value_.get<T>();
+        if (value_.is_number_unsigned() && std::in_range<T>(value_.get<std::uint64_t>()))
+            return value_.get<T>();
         // A value that was built and not parsed may be a positive number of signed type.
         if (value_.is_number_integer() && !value_.is_number_unsigned() &&
             std::in_range<T>(value_.get<std::int64_t>())) {
             return value_.get<T>();
         }
-        wrong(fmt::format("an integer from {} to {}", std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+        wrong(fmt::format("an integer from {} to {}", std::numeric_limits<T>::min(),
+                          std::numeric_limits<T>::max()));
     }
 
     [[nodiscard]] core::UtcNs time() const {
@@ -83,7 +85,9 @@ public:
         return value_.size();
     }
 
-    [[nodiscard]] Member at(std::size_t index) const { return {value_.at(index), fmt::format("{}[{}]", path_, index)}; }
+    [[nodiscard]] Member at(std::size_t index) const {
+        return {value_.at(index), fmt::format("{}[{}]", path_, index)};
+    }
 
     template <typename Read>
     [[nodiscard]] auto list(Read read) const {
@@ -188,7 +192,8 @@ model::Candidate read_candidate(const Member& member) {
 }
 
 model::Scope read_scope(const Member& member) {
-    return {member.at("kind").word<model::ScopeKind>(), optional_text(member, "value"), read_texts(member.at("members"))};
+    return {member.at("kind").word<model::ScopeKind>(), optional_text(member, "value"),
+            read_texts(member.at("members"))};
 }
 
 model::Impact read_impact(const Member& member) {
@@ -202,7 +207,8 @@ model::Change read_change(const Member& member) {
 }
 
 model::EvidenceItem read_evidence(const Member& member) {
-    model::EvidenceItem item{member.at("signal").text(), {}, member.at("text").text(), member.at("at").time()};
+    model::EvidenceItem item{
+        member.at("signal").text(), {}, member.at("text").text(), member.at("at").time()};
     if (member.has("value")) {
         const Member value = member.at("value");
         if (value.is_text()) {
@@ -223,8 +229,10 @@ model::LadderSteps read_steps(const Member& member) {
     model::LadderSteps steps;
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const Member step = member.at(i);
-        if (step.at("step").word<model::Rung>() != model::all_rungs[i]) step.at("step").wrong("the rung of its place");
-        steps[i] = {model::all_rungs[i], step.at("status").word<model::LadderStatus>(), step.at("evidence").text()};
+        if (step.at("step").word<model::Rung>() != model::all_rungs[i])
+            step.at("step").wrong("the rung of its place");
+        steps[i] = {model::all_rungs[i], step.at("status").word<model::LadderStatus>(),
+                    step.at("evidence").text()};
     }
     return steps;
 }
@@ -236,7 +244,8 @@ model::RootCause read_root_cause(const Member& member) {
 }
 
 model::Advice read_advice(const Member& member) {
-    model::Advice advice{member.at("text").text(), optional_text(member, "command"), model::Effect::read_only};
+    model::Advice advice{member.at("text").text(), optional_text(member, "command"),
+                         model::Effect::read_only};
     if (member.has("effect")) advice.effect = member.at("effect").word<model::Effect>();
     return advice;
 }
@@ -341,7 +350,8 @@ model::DestinationRow read_row(const Member& member) {
     read_rates(member, row);
     row.last_success_at = optional(member, "last_success_at", read_time);
     row.last_failure_at = optional(member, "last_failure_at", read_time);
-    row.severity = optional(member, "severity", [](const Member& word) { return word.word<model::Severity>(); });
+    row.severity =
+        optional(member, "severity", [](const Member& word) { return word.word<model::Severity>(); });
     row.type = optional(member, "type", read_type);
     row.incident = optional_text(member, "incident");
     row.judged = member.at("judged").boolean();
@@ -350,8 +360,8 @@ model::DestinationRow read_row(const Member& member) {
 }
 
 model::HookStatus read_hook(const Member& member) {
-    return {member.at("signal").text(), member.at("hook").text(), member.at("state").text(), member.at("lost").text(),
-            member.at("reason").text()};
+    return {member.at("signal").text(), member.at("hook").text(), member.at("state").text(),
+            member.at("lost").text(), member.at("reason").text()};
 }
 
 model::AccountRow read_account(const Member& member) {

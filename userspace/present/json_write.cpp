@@ -53,14 +53,10 @@ json port_of(const std::optional<model::Endpoint>& endpoint) {
 
 json write_destination(const model::DestinationRef& ref) {
     json object = {
-        {"ip", ref.endpoint.ip.to_string()},
-        {"protocol", model::to_string(ref.endpoint.protocol)},
-        {"name", nullable(ref.name)},
-        {"sni", nullable(ref.sni)},
-        {"region", nullable(ref.region)},
-        {"real_ip", ip_of(ref.real)},
-        {"real_port", port_of(ref.real)},
-        {"asked_ip", ip_of(ref.asked)},
+        {"ip", ref.endpoint.ip.to_string()}, {"protocol", model::to_string(ref.endpoint.protocol)},
+        {"name", nullable(ref.name)},        {"sni", nullable(ref.sni)},
+        {"region", nullable(ref.region)},    {"real_ip", ip_of(ref.real)},
+        {"real_port", port_of(ref.real)},    {"asked_ip", ip_of(ref.asked)},
         {"asked_port", port_of(ref.asked)},
     };
     if (ref.endpoint.port != 0) object["port"] = ref.endpoint.port;
@@ -69,10 +65,14 @@ json write_destination(const model::DestinationRef& ref) {
 
 json write_source(const model::SourceRef& source) {
     return {
-        {"netns", nullable(source.netns)},         {"pid", nullable(source.pid)},
-        {"comm", nullable(source.comm)},           {"cgroup", nullable(source.cgroup)},
-        {"container", nullable(source.container)}, {"pod", nullable(source.pod)},
-        {"namespace", nullable(source.pod_namespace)}, {"workload", nullable(source.workload)},
+        {"netns", nullable(source.netns)},
+        {"pid", nullable(source.pid)},
+        {"comm", nullable(source.comm)},
+        {"cgroup", nullable(source.cgroup)},
+        {"container", nullable(source.container)},
+        {"pod", nullable(source.pod)},
+        {"namespace", nullable(source.pod_namespace)},
+        {"workload", nullable(source.workload)},
         {"node", nullable(source.node)},
     };
 }
@@ -100,7 +100,10 @@ json write_evidence(const model::EvidenceItem& item) {
     json value = nullptr;
     if (const auto* measured = std::get_if<double>(&item.value)) value = number(*measured);
     if (const auto* word = std::get_if<std::string>(&item.value)) value = text(*word);
-    return {{"signal", text(item.signal)}, {"value", value}, {"text", text(item.text)}, {"at", core::to_rfc3339(item.at)}};
+    return {{"signal", text(item.signal)},
+            {"value", value},
+            {"text", text(item.text)},
+            {"at", core::to_rfc3339(item.at)}};
 }
 
 json write_ruled_out(const model::RuledOut& ruled) {
@@ -135,9 +138,12 @@ json write_observer(const model::Observer& observer) {
 }
 
 json write_point(const model::SeriesPoint& point) {
-    return {{"at", core::to_rfc3339(point.at)}, {"attempts", point.attempts},
-            {"failed", point.failed},           {"rtt_us", nullable(point.rtt_us)},
-            {"loss_share", nullable(point.loss_share)}, {"bytes", number(point.bytes)}};
+    return {{"at", core::to_rfc3339(point.at)},
+            {"attempts", point.attempts},
+            {"failed", point.failed},
+            {"rtt_us", nullable(point.rtt_us)},
+            {"loss_share", nullable(point.loss_share)},
+            {"bytes", number(point.bytes)}};
 }
 
 json field_value(const model::Field& field, const model::DestinationRow& row) {
@@ -167,7 +173,8 @@ json write_row(const model::DestinationRow& row) {
         {"judged", row.judged},
         {"series", array_of(row.series, write_point)},
     };
-    for (const auto& field : model::destination_fields()) object[std::string(field.id)] = field_value(field, row);
+    for (const auto& field : model::destination_fields())
+        object[std::string(field.id)] = field_value(field, row);
     return object;
 }
 
@@ -264,7 +271,8 @@ nlohmann::json to_json(const model::ObserverStatus& observer) {
 nlohmann::json to_json(const model::HostView& view) {
     return {
         {"schema", "netwatch.view/1"},
-        {"host", {{"name", text(view.hostname)}, {"kernel", text(view.kernel)}, {"boot_id", text(view.boot_id)}}},
+        {"host",
+         {{"name", text(view.hostname)}, {"kernel", text(view.kernel)}, {"boot_id", text(view.boot_id)}}},
         {"agent_version", text(view.agent_version)},
         {"observed_netns_count", view.observed_netns_count},
         {"at", core::to_rfc3339(view.at)},

@@ -8,14 +8,15 @@
 namespace netwatch::present {
 
 std::vector<std::optional<double>> bucketed(std::span<const model::SeriesPoint> series, core::UtcNs end,
-                                            std::size_t span_s, std::size_t buckets, const PointValue& value) {
+                                            std::size_t span_s, std::size_t buckets,
+                                            const PointValue& value) {
     std::vector<std::optional<double>> values(buckets);
     const auto span_ns = static_cast<std::int64_t>(span_s * core::ns_per_s);
     for (const auto& point : series) {
         const std::int64_t offset_ns = point.at.ns - (end.ns - span_ns);
         if (offset_ns < 0 || offset_ns >= span_ns) continue;
-        const auto bucket = static_cast<std::size_t>(static_cast<double>(offset_ns) / static_cast<double>(span_ns) *
-                                                     static_cast<double>(buckets));
+        const auto bucket = static_cast<std::size_t>(
+            static_cast<double>(offset_ns) / static_cast<double>(span_ns) * static_cast<double>(buckets));
         const auto measured = value(point);
         auto& kept = values[std::min(bucket, buckets - 1)];
         if (measured && (!kept || *measured > *kept)) kept = measured;

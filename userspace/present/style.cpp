@@ -23,7 +23,8 @@ bool locale_is_utf8() {
     for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
         std::string value(environment(name));
         if (value.empty()) continue;
-        std::ranges::transform(value, value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        std::ranges::transform(value, value.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
         return value.find("utf-8") != std::string::npos || value.find("utf8") != std::string::npos;
     }
     return false;
@@ -127,7 +128,9 @@ std::string wrap(std::string_view head, std::string_view text, const Style& styl
     return lines + '\n';
 }
 
-std::string finish(std::string text, const Style& style) { return style.unicode ? std::move(text) : to_ascii(text); }
+std::string finish(std::string text, const Style& style) {
+    return style.unicode ? std::move(text) : to_ascii(text);
+}
 
 std::string grouped(std::uint64_t number) {
     std::string digits = std::to_string(number);

@@ -4,8 +4,8 @@
 //     const Style style = detect_style(STDOUT_FILENO, options.no_color);
 //     std::fputs(answer(view, style).c_str(), stdout);
 //
-// Text is composed in Unicode; finish() is its last step and makes ASCII of it where the style asks for that. Colour
-// only repeats what a symbol or a word says. Pure but detect_style(); any thread.
+// Text is composed in Unicode; finish() is its last step and makes ASCII of it where the style asks for that.
+// Colour only repeats what a symbol or a word says. Pure but detect_style(); any thread.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ struct Style {
     std::size_t width = 100;  // cells
 };
 
-// Colour where `fd` is a terminal that has it and neither NO_COLOR (no-color.org) nor the caller forbids it; Unicode
-// where the locale of the environment is UTF-8; the terminal's width, else COLUMNS, else 100.
+// Colour where `fd` is a terminal that has it and neither NO_COLOR (no-color.org) nor the caller forbids it;
+// Unicode where the locale of the environment is UTF-8; the terminal's width, else COLUMNS, else 100.
 [[nodiscard]] Style detect_style(int fd, bool no_color);
 
 enum class Paint : std::uint8_t { plain, bold, dim, red, yellow, green };
@@ -37,8 +37,8 @@ enum class Paint : std::uint8_t { plain, bold, dim, red, yellow, green };
 [[nodiscard]] Paint paint_of(model::Severity severity);
 [[nodiscard]] Paint paint_of(model::LadderStatus status);
 
-// `text` broken at spaces into lines of at most style.width cells; the first line starts after `head`, the others are
-// indented by its width. Ends with a line break.
+// `text` broken at spaces into lines of at most style.width cells; the first line starts after `head`, the
+// others are indented by its width. Ends with a line break.
 [[nodiscard]] std::string wrap(std::string_view head, std::string_view text, const Style& style);
 
 [[nodiscard]] std::string finish(std::string text, const Style& style);

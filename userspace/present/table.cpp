@@ -17,7 +17,8 @@ constexpr std::size_t mark_width = 2;
 
 std::string lower(std::string_view text) {
     std::string result(text);
-    std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(result, result.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return result;
 }
 
@@ -30,8 +31,8 @@ std::size_t narrow(std::vector<Column>& columns, std::string_view id, std::size_
     return given;
 }
 
-// Makes the columns fit: the process gives way before the destination, so that a long name stays whole; what is left
-// over goes to the destination first.
+// Makes the columns fit: the process gives way before the destination, so that a long name stays whole; what
+// is left over goes to the destination first.
 void share_out(std::vector<Column>& columns, std::size_t width) {
     std::size_t used = mark_width + columns.size() - 1;
     for (const auto& column : columns) used += column.width;
@@ -75,7 +76,8 @@ std::optional<double> limit_of(std::string_view text, model::Unit unit) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc{}) return std::nullopt;
     const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    if (unit == model::Unit::share) return suffix.empty() || suffix == "%" ? std::optional(number / 100) : std::nullopt;
+    if (unit == model::Unit::share)
+        return suffix.empty() || suffix == "%" ? std::optional(number / 100) : std::nullopt;
     if (unit == model::Unit::microseconds) {
         if (suffix == "ms") return number * 1e3;
         if (suffix == "s") return number * 1e6;
@@ -150,7 +152,8 @@ std::vector<Column> columns_for(std::size_t width) {
 }
 
 std::string heading(const Column& column) {
-    return column.is_text() ? pad_right(column.field->title, column.width) : pad_left(column.field->title, column.width);
+    return column.is_text() ? pad_right(column.field->title, column.width)
+                            : pad_left(column.field->title, column.width);
 }
 
 std::string cell(const model::DestinationRow& row, const Column& column) {
@@ -166,7 +169,8 @@ std::string heading_line(std::span<const Column> columns) {
 }
 
 std::string row_line(const model::DestinationRow& row, std::span<const Column> columns) {
-    std::string line = row.severity ? fmt::format("{} ", symbol(*row.severity)) : std::string(mark_width, ' ');
+    std::string line =
+        row.severity ? fmt::format("{} ", symbol(*row.severity)) : std::string(mark_width, ' ');
     for (const auto& column : columns) line += cell(row, column) + ' ';
     return trimmed(std::move(line));
 }

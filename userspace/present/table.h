@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Destinations as a table: which columns fit a width, what stands in a cell, which rows in which order. The text
-// tables and the live view are both made from here. Pure; any thread. What is returned points into the view.
+// Destinations as a table: which columns fit a width, what stands in a cell, which rows in which order. The
+// text tables and the live view are both made from here. Pure; any thread. What is returned points into the
+// view.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,8 @@ struct Column {
     [[nodiscard]] bool is_text() const { return field->unit == model::Unit::text; }
 };
 
-// The registry's columns that a screen of `width` cells has room for, one space between them, the mark of severity
-// and a space before them.
+// The registry's columns that a screen of `width` cells has room for, one space between them, the mark of
+// severity and a space before them.
 [[nodiscard]] std::vector<Column> columns_for(std::size_t width);
 
 // Padded to the column's width, inert.
@@ -32,15 +33,16 @@ struct Column {
 [[nodiscard]] std::string row_line(const model::DestinationRow& row, std::span<const Column> columns);
 
 struct RowQuery {
-    // Words that must all be found in the destination, its address, its processes or its verdict; or FIELD<NUMBER,
-    // FIELD>NUMBER, FIELD=TEXT with a field's id. Shares are in per cent, times in microseconds or with us, ms, s.
+    // Words that must all be found in the destination, its address, its processes or its verdict; or
+    // FIELD<NUMBER, FIELD>NUMBER, FIELD=TEXT with a field's id. Shares are in per cent, times in microseconds
+    // or with us, ms, s.
     std::string filter;
     std::string sort_by;  // a field's id; empty: the view's own order, worst first
     bool reverse = false;
 };
 
 // Numbers sort from the greatest down, words up; rows without a value come last in either direction.
-[[nodiscard]] std::vector<const model::DestinationRow*> select_rows(std::span<const model::DestinationRow> rows,
-                                                                    const RowQuery& query);
+[[nodiscard]] std::vector<const model::DestinationRow*>
+select_rows(std::span<const model::DestinationRow> rows, const RowQuery& query);
 
 }  // namespace netwatch::present

@@ -18,7 +18,8 @@ constexpr std::uint64_t silence_shown_s = 4;
 
 std::string state_of(const ViewModel& model) {
     if (model.is_paused()) return "⏸ paused";
-    if (model.silent_seconds() >= silence_shown_s) return fmt::format("✖ no news for {} s", model.silent_seconds());
+    if (model.silent_seconds() >= silence_shown_s)
+        return fmt::format("✖ no news for {} s", model.silent_seconds());
     return "▶ live";
 }
 
@@ -47,12 +48,14 @@ std::string status_text(const ViewModel& model) {
                            present::inert(model.query().filter));
     }
     switch (model.screen()) {
-        case Screen::destinations: return " ?:help  /:filter  s:sort  enter:open  i:incidents  h:hooks  space:pause  q:quit";
+        case Screen::destinations:
+            return " ?:help  /:filter  s:sort  enter:open  i:incidents  h:hooks  space:pause  q:quit";
         case Screen::incidents: return " ↑↓:select  enter:open  esc:back  space:pause  ?:help  q:quit";
         case Screen::destination_details: {
             const auto* row = model.detailed_row();
             const bool has_incident = row != nullptr && row->incident;
-            return fmt::format(" ↑↓:scroll  {}esc:back  space:pause  ?:help  q:quit", has_incident ? "enter:incident  " : "");
+            return fmt::format(" ↑↓:scroll  {}esc:back  space:pause  ?:help  q:quit",
+                               has_incident ? "enter:incident  " : "");
         }
         default: return " ↑↓:scroll  esc:back  space:pause  ?:help  q:quit";
     }
@@ -90,7 +93,8 @@ std::vector<Line> window(Body body, std::size_t scroll, std::size_t height) {
 }
 
 Frame too_small(const ViewModel& model, std::size_t width) {
-    if (!model.has_view()) return {Line(model.problem().empty() ? "netwatch: waiting" : present::inert(model.problem()))};
+    if (!model.has_view())
+        return {Line(model.problem().empty() ? "netwatch: waiting" : present::inert(model.problem()))};
     return painted_lines(present::answer(model.view(), {.color = false, .unicode = true, .width = width}));
 }
 

@@ -8,8 +8,8 @@
 
 namespace netwatch::top {
 
-// Called by one thread, about once a second, between two frames: it answers at once (at worst within a quarter of a
-// second) from what is there. An error is shown above what was seen before, and asked again.
+// Called by one thread, about once a second, between two frames: it answers at once (at worst within a
+// quarter of a second) from what is there. An error is shown above what was seen before, and asked again.
 class Feed {
 public:
     virtual ~Feed() = default;

@@ -22,11 +22,12 @@ constexpr std::size_t spark_span_s = 120;
 Line incident_line(const model::Incident& incident, core::UtcNs at, std::size_t width) {
     const std::string left = fmt::format("{} {}", present::pad_right(model::to_string(incident.type), 19),
                                          present::where(incident));
-    const std::string right = fmt::format("{:>7}   {:.2f}", present::age(incident.first_affected_at, at),
-                                          incident.confidence);
+    const std::string right =
+        fmt::format("{:>7}   {:.2f}", present::age(incident.first_affected_at, at), incident.confidence);
     Line line;
-    line.spans = {{fmt::format("{} ", present::symbol(incident.severity)), present::paint_of(incident.severity)},
-                  {justified(left, right, width - 2), Paint::bold}};
+    line.spans = {
+        {fmt::format("{} ", present::symbol(incident.severity)), present::paint_of(incident.severity)},
+        {justified(left, right, width - 2), Paint::bold}};
     return line;
 }
 
@@ -34,21 +35,24 @@ Line incident_line(const model::Incident& incident, core::UtcNs at, std::size_t 
 std::vector<Line> group_lines(const present::IncidentGroup& group, core::UtcNs at, std::size_t width) {
     std::vector<Line> lines{incident_line(*group.root, at, width)};
     const std::string note = present::state_note(*group.root);
-    const std::string text = note.empty() ? present::inert(group.root->summary) : note + ": " + present::inert(group.root->summary);
+    const std::string text = note.empty() ? present::inert(group.root->summary)
+                                          : note + ": " + present::inert(group.root->summary);
     const auto wrapped = present::wrap("    ", text, {.color = false, .unicode = true, .width = width});
     for (auto& line : painted_lines(wrapped)) lines.push_back(std::move(line));
-    if (const auto others = present::alternatives(*group.root); !others.empty()) lines.emplace_back("    " + others);
+    if (const auto others = present::alternatives(*group.root); !others.empty())
+        lines.emplace_back("    " + others);
     for (const auto* symptom : group.symptoms) {
         lines.emplace_back(fmt::format("    └ symptom  {} {}, {}", present::where(*symptom),
-                                       model::to_string(symptom->type), present::age(symptom->first_affected_at, at)),
+                                       model::to_string(symptom->type),
+                                       present::age(symptom->first_affected_at, at)),
                            Paint::dim);
     }
     return lines;
 }
 
 // Every alarm keeps its first line; what is left of the room goes to the worst ones' words.
-std::vector<Line> alarm_lines(const std::vector<present::IncidentGroup>& groups, core::UtcNs at, std::size_t width,
-                              std::size_t room) {
+std::vector<Line> alarm_lines(const std::vector<present::IncidentGroup>& groups, core::UtcNs at,
+                              std::size_t width, std::size_t room) {
     std::vector<Line> lines{Line(justified("INCIDENTS", "for   sure", width), Paint::bold)};
     for (std::size_t i = 0; i < groups.size(); ++i) {
         const std::size_t left = groups.size() - i - 1;
@@ -71,15 +75,17 @@ std::vector<Line> calm_lines(const model::HostView& view, std::size_t width, std
     std::vector<Line> lines;
     if (view.destinations.empty()) {
         lines.emplace_back(fmt::format("no connection seen in {} of watching: no verdict",
-                                       present::age_words(view.started_at, view.at)), Paint::bold);
+                                       present::age_words(view.started_at, view.at)),
+                           Paint::bold);
     } else {
         lines = painted_lines("✔ nothing is wrong with the network as far as this host can see");
     }
     constexpr std::int64_t recently_ns = 600'000'000'000;
     for (const auto& incident : view.incidents) {
-        if (!incident.resolved_at || incident.symptom || view.at.ns - incident.resolved_at->ns > recently_ns) continue;
-        const std::string text = fmt::format("{} {}, {}", model::to_string(incident.type), present::where(incident),
-                                             present::state_note(incident));
+        if (!incident.resolved_at || incident.symptom || view.at.ns - incident.resolved_at->ns > recently_ns)
+            continue;
+        const std::string text = fmt::format("{} {}, {}", model::to_string(incident.type),
+                                             present::where(incident), present::state_note(incident));
         for (auto& line : painted_lines(present::wrap("  over: ", text, {false, true, width}))) {
             lines.push_back(std::move(line));
         }
@@ -134,10 +140,12 @@ std::vector<Line> table_lines(const ViewModel& model, std::size_t width, std::si
         line.inverted = i == selected;
         lines.push_back(std::move(line));
     }
-    if (rows.empty()) lines.emplace_back(model.query().filter.empty() ? "  none yet" : "  none matches the filter");
+    if (rows.empty())
+        lines.emplace_back(model.query().filter.empty() ? "  none yet" : "  none matches the filter");
     const std::size_t unseen = rows.size() > visible ? rows.size() - visible : 0;
     lines.resize(room - 1, Line(""));
-    const std::string hidden = unseen > 0 ? fmt::format("  … {} more", present::grouped(unseen)) : std::string();
+    const std::string hidden =
+        unseen > 0 ? fmt::format("  … {} more", present::grouped(unseen)) : std::string();
     lines.emplace_back(justified(hidden, sorted_by(model.query()), width), Paint::dim);
     return lines;
 }

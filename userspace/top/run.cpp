@@ -33,8 +33,8 @@ constexpr int key_wait_ms = 30;
 
 bool is_live_terminal() {
     const char* terminal = std::getenv("TERM");
-    return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && terminal != nullptr && *terminal != '\0' &&
-           std::string_view(terminal) != "dumb";
+    return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && terminal != nullptr &&
+           *terminal != '\0' && std::string_view(terminal) != "dumb";
 }
 
 core::Result<void> print_once(const TopOptions& options, Feed& feed) {
@@ -52,7 +52,9 @@ core::Result<void> print_once(const TopOptions& options, Feed& feed) {
 class Refresher {
 public:
     Refresher(ViewModel& model, Feed& feed, std::chrono::milliseconds period)
-        : model_(model), feed_(feed), period_(period) {}
+        : model_(model),
+          feed_(feed),
+          period_(period) {}
 
     // Whether there is something new to draw.
     bool tick(Clock::time_point now) {
@@ -93,13 +95,16 @@ private:
 void run_loop(const TopOptions& options, ViewModel& model, Feed& feed) {
     auto screen = ftxui::ScreenInteractive::Fullscreen();
     screen.TrackMouse(false);
+    // FTXUI 5.0 leaves the shape of a cursor that nobody set undefined, and writes it to the terminal.
+    screen.SetCursor({.x = 0, .y = 0, .shape = ftxui::Screen::Cursor::Hidden});
     auto picture = ftxui::Renderer([&] {
         const auto size = ftxui::Terminal::Size();
         return to_element(draw(model, static_cast<std::size_t>(std::max(size.dimx, 1)),
                                static_cast<std::size_t>(std::max(size.dimy, 1))),
                           options.style);
     });
-    auto component = ftxui::CatchEvent(picture, [&](const ftxui::Event& event) { return apply(event, model); });
+    auto component =
+        ftxui::CatchEvent(picture, [&](const ftxui::Event& event) { return apply(event, model); });
     ftxui::Loop loop(&screen, component);
     Refresher refresher(model, feed, options.refresh);
     while (!loop.HasQuitted() && !model.wants_quit()) {

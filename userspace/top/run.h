@@ -3,7 +3,8 @@
 //
 //     auto done = top::run({.style = present::detect_style(STDOUT_FILENO, no_color)}, feed);
 //
-// Starts no thread. The terminal is as it was before when run() returns, by whatever way: q, SIGINT, SIGTERM, an error.
+// Starts no thread. The terminal is as it was before when run() returns, by whatever way: q, SIGINT, SIGTERM,
+// an error.
 #pragma once
 
 #include <chrono>
@@ -21,8 +22,8 @@ struct TopOptions {
     std::chrono::milliseconds refresh{1000};
 };
 
-// Live where stdin and stdout are terminals that can move a cursor; else, or with `once`, the text once on stdout.
-// Errors: those of the feed's first view; stdout closed.
+// Live where stdin and stdout are terminals that can move a cursor; else, or with `once`, the text once on
+// stdout. Errors: those of the feed's first view; stdout closed.
 [[nodiscard]] core::Result<void> run(const TopOptions& options, Feed& feed);
 
 }  // namespace netwatch::top

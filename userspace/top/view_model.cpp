@@ -16,7 +16,8 @@ RowId id_of(const model::DestinationRow& row) { return {row.ref.endpoint, row.ne
 
 std::size_t moved(std::size_t from, std::ptrdiff_t by, std::size_t size) {
     const std::ptrdiff_t last = size == 0 ? 0 : static_cast<std::ptrdiff_t>(size) - 1;
-    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(from) + by, 0, last));
+    return static_cast<std::size_t>(
+        std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(from) + by, 0, last));
 }
 
 }  // namespace
@@ -38,7 +39,8 @@ void ViewModel::press(Key key) {
         if (key == Key::escape) typing_filter_ = false, query_.filter.clear();
         if (key == Key::backspace) {
             // One character, however many bytes it has.
-            while (!query_.filter.empty() && (query_.filter.back() & '\xc0') == '\x80') query_.filter.pop_back();
+            while (!query_.filter.empty() && (query_.filter.back() & '\xc0') == '\x80')
+                query_.filter.pop_back();
             if (!query_.filter.empty()) query_.filter.pop_back();
         }
         return;
@@ -166,7 +168,8 @@ std::vector<const model::DestinationRow*> ViewModel::rows() const {
 
 std::size_t ViewModel::selected_row() const {
     const auto shown = rows();
-    const auto found = std::ranges::find_if(shown, [&](const auto* row) { return row_ && id_of(*row) == *row_; });
+    const auto found =
+        std::ranges::find_if(shown, [&](const auto* row) { return row_ && id_of(*row) == *row_; });
     return found == shown.end() ? 0 : static_cast<std::size_t>(found - shown.begin());
 }
 
@@ -189,7 +192,8 @@ std::vector<const model::Incident*> ViewModel::incident_list() const {
 
 std::size_t ViewModel::selected_incident() const {
     const auto list = incident_list();
-    const auto found = std::ranges::find_if(list, [&](const auto* incident) { return incident->id == incident_; });
+    const auto found =
+        std::ranges::find_if(list, [&](const auto* incident) { return incident->id == incident_; });
     return found == list.end() ? 0 : static_cast<std::size_t>(found - list.begin());
 }
 

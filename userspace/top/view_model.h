@@ -23,7 +23,14 @@
 
 namespace netwatch::top {
 
-enum class Screen : std::uint8_t { destinations, incidents, destination_details, incident_details, hooks, help };
+enum class Screen : std::uint8_t {
+    destinations,
+    incidents,
+    destination_details,
+    incident_details,
+    hooks,
+    help
+};
 
 enum class Key : std::uint8_t { up, down, page_up, page_down, home, end, enter, escape, backspace, help };
 
@@ -63,7 +70,8 @@ public:
     [[nodiscard]] const present::RowQuery& query() const { return query_; }
     [[nodiscard]] std::size_t scroll() const { return scroll_; }
 
-    // The table's rows after filter and sort, and the place of the selected one among them (0 where it is gone).
+    // The table's rows after filter and sort, and the place of the selected one among them (0 where it is
+    // gone).
     [[nodiscard]] std::vector<const model::DestinationRow*> rows() const;
     [[nodiscard]] std::size_t selected_row() const;
     [[nodiscard]] const model::DestinationRow* detailed_row() const;
