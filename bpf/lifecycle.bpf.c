@@ -161,6 +161,7 @@ static __always_inline void end_connection(struct sock *sk, const struct tcp_soc
         record->passive = state->passive;
         record->reset_received = state->reset_received;
     }
+    forget_state(sk);
     if (record->error || record->reset_received)
         submit_now(record);
     else
@@ -203,10 +204,9 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
         return 0;
     }
     if (old_state == TCP_SYN_SENT)
-        end_connect(sk, tp, find_state(sk), new_state);
+        end_connect(sk, tp, find_state(sk), new_state); /* the state stays: connect() has not returned yet */
     else
         end_connection(sk, tp, old_state);
-    forget_state(sk);
     return 0;
 }
 

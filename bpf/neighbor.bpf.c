@@ -99,7 +99,8 @@ static __always_inline __u32 netns_of_route(const struct sk_buff *skb) {
     return route ? netns_of_device(BPF_CORE_READ(route, dev)) : netns_of_device(BPF_CORE_READ(skb, dev));
 }
 
-/* Since 6.11 (db3efdcf70c7 "net/ipv4: add tracepoint for icmp_send"); IPv4 only. */
+/* Since 6.11, and in stable kernels before it (db3efdcf70c7 "net/ipv4: add tracepoint for icmp_send"); IPv4
+ * only. */
 SEC("tp_btf/icmp_send")
 int BPF_PROG(on_icmp_send, const struct sk_buff *skb, int type, int code) {
     struct netwatch_account_counts *account;

@@ -39,8 +39,8 @@ struct {
 
 /*
  * Kernel address of a socket → its state: stands in for `sockets` before 5.11; one entry otherwise. Inserted
- * as above but not cloned; deleted at CLOSE. When full the least recently used goes, and that socket's
- * records lack the owner.
+ * as above but not cloned; deleted when a connection closes, overwritten when its address is used again. When
+ * full the least recently used goes, and that socket's records lack the owner.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);

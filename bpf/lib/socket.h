@@ -66,9 +66,9 @@ static __always_inline struct socket_state *find_state(struct sock *sk) {
 
 static __always_inline struct socket_state *make_state(struct sock *sk) {
     __u64 address = (__u64)sk;
-    struct socket_state empty = {};
 
     if (has_storage) return bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    struct socket_state empty = {};
     bpf_map_update_elem(&sockets_by_address, &address, &empty, BPF_ANY);
     return bpf_map_lookup_elem(&sockets_by_address, &address);
 }

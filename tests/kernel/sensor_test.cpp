@@ -41,6 +41,13 @@ protected:
         sensor_ = std::move(*opened);
     }
 
+    // The test needs this signal, whatever the hook.
+    bool sees(std::string_view signal) const {
+        return std::ranges::any_of(sensor_->hooks(), [&](const netwatch_hook& hook) {
+            return signal == hook.signal && hook.state != NETWATCH_HOOK_MISSING;
+        });
+    }
+
     // Everything that the kernel has said so far.
     void drain() {
         while (!sensor_->poll(0, keep_)) {
@@ -117,8 +124,10 @@ TEST_F(SensorTest, TellsBothEndsOfAConnectionFromBeginningToEnd) {
     EXPECT_EQ(model::remote_endpoint(connect.tuple).to_string(), "127.0.0.1:7001/tcp");
     EXPECT_NE(connect.tuple.local_port, 0);
     EXPECT_EQ(connect.tuple.family, 4);
-    EXPECT_EQ(connect.asked_port, 7001);
-    EXPECT_TRUE(std::ranges::equal(connect.asked_ip, connect.tuple.remote_ip));
+    if (sensor_->facts().user_registers) {
+        EXPECT_EQ(connect.asked_port, 7001);
+        EXPECT_TRUE(std::ranges::equal(connect.asked_ip, connect.tuple.remote_ip));
+    }
     EXPECT_LT(connect.rtt_us, 1'000'000U);
     EXPECT_LE(connect.start_ns, connect.header.at_ns);
     expect_own_process(connect.process);
@@ -127,7 +136,7 @@ TEST_F(SensorTest, TellsBothEndsOfAConnectionFromBeginningToEnd) {
     ASSERT_THAT(accepts, SizeIs(1));
     EXPECT_EQ(accepts[0].tuple.local_port, 7001);
     EXPECT_EQ(accepts[0].tuple.remote_port, connect.tuple.local_port);
-    expect_own_process(accepts[0].process);
+    if (sensor_->facts().storage_in_tracing) expect_own_process(accepts[0].process);
 
     const auto closes = all<netwatch_close>();
     ASSERT_THAT(closes, SizeIs(2));
@@ -194,6 +203,7 @@ TEST_F(SensorTest, TellsAMissingRouteWithoutASocketsLife) {
 
 TEST_F(SensorTest, TellsAnErrorOfAUdpSocket) {
     open();
+    if (!sees("socket errors")) GTEST_SKIP() << "this kernel does not show: socket errors";
     const auto udp = connect_to(ipv4("127.0.0.1", 7003), SOCK_DGRAM);
     ASSERT_EQ(::send(udp.socket.get(), "x", 1, 0), 1);
     drain();
@@ -211,6 +221,7 @@ TEST_F(SensorTest, WalksEarlierSocketsWithTheirOwner) {
     ASSERT_EQ(client.error, 0);
     const core::Fd server(::accept(listener.get(), nullptr, nullptr));
     open();
+    if (!sees("earlier sockets")) GTEST_SKIP() << "this kernel does not show: earlier sockets";
     walk();
 
     const auto listeners = all<netwatch_listener_sample>();
@@ -274,6 +285,7 @@ core::Fd socket_that_drops(std::uint16_t port) {
 
 TEST_F(SensorTest, AFullTableOfDropsGoesOnCountingByReason) {
     open();
+    if (!sees("drops")) GTEST_SKIP() << "this kernel does not show: drops";
     const auto receiver = socket_that_drops(7007);
     ASSERT_TRUE(receiver);
     const core::Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -327,7 +339,7 @@ TEST_F(SensorTest, NamesEveryHookAndKnowsTheTimer) {
     open();
     EXPECT_GE(sensor_->hooks().size(), 14U);
     EXPECT_THAT((std::vector<std::uint32_t>{100, 250, 300, 1000}), ::testing::Contains(sensor_->hz()));
-    EXPECT_GT(sensor_->drop_reasons().size(), 50U);
+    EXPECT_EQ(sensor_->drop_reasons().size() > 50, sees("drops"));
 }
 
 TEST(SensorClock, DerivesTheTimerFromTwoClocks) {

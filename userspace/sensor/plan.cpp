@@ -92,13 +92,23 @@ Obstacle needs_storage(const KernelFacts& facts) {
     return lacks_tracepoint(facts, "inet_sock_set_state", 3);
 }
 
+Obstacle needs_storage_and_registers(const KernelFacts& facts) {
+    if (const auto obstacle = needs_storage(facts)) return obstacle;
+    if (!facts.user_registers) return "this kernel has no bpf_task_pt_regs";
+    return std::nullopt;
+}
+
 Signal life_cycle() {
     return {"life cycle",
-            {{"tp_btf inet_sock_set_state, socket storage", {"on_state"}, needs_storage, ""},
+            {{"tp_btf inet_sock_set_state, socket storage", {"on_state"}, needs_storage_and_registers, ""},
+             {"tp_btf inet_sock_set_state, socket storage",
+              {"on_state"},
+              needs_storage,
+              "addresses as connect() was given them, before service translation"},
              {"tp_btf inet_sock_set_state, LRU map",
               {"on_state"},
               tracepoint("inet_sock_set_state", 3),
-              "who accepted a connection; the owners of more than 65536 sockets"}},
+              "who accepted; addresses before service translation; owners beyond 65536 sockets"}},
             "every connection",
             true};
 }
@@ -130,8 +140,8 @@ std::vector<Signal> call_signals(const KernelFacts& facts) {
            other_doors},
           {"tracepoint sys_exit_accept, sys_exit_accept4",
            {"on_accept_exit", "on_accept4_exit"},
-           needs_syscall_exit_with_registers,
-           other_doors}},
+           needs_syscall_exit,
+           other_doors + "; the listener before Linux 5.15"}},
          "servers that run out of file descriptors in accept()"},
     };
 }
