@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "model/record.h"
+#include "sensor/facts.h"
 #include "sensor/sensor.h"
 #endif
 
@@ -44,6 +45,8 @@ private:
 
 }  // namespace
 
+core::Result<void> check_privileges() { return sensor::check_capabilities(); }
+
 core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& options) {
     auto sensor = sensor::Sensor::open({.netns = options.netns,
                                         .ring_bytes = options.ring_bytes,
@@ -52,9 +55,13 @@ core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& options
     return std::make_unique<SensorCapture>(std::move(*sensor));
 }
 #else
-core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& /*options*/) {
+core::Result<void> check_privileges() {
     return core::fail("this netwatch was built without the programs: it cannot observe a host itself",
                       "build it with -DNETWATCH_WITH_BPF=ON, or replay a recording", core::ExitCode::privilege_missing);
+}
+
+core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& /*options*/) {
+    return std::unexpected(check_privileges().error());
 }
 #endif
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a screen gets its view: the agent on the socket, or one inside this process where none answers. One thread.
+#pragma once
+
+#include <memory>
+
+#include "cli/command.h"
+#include "core/result.h"
+#include "top/feed.h"
+
+namespace netwatch::cli {
+
+// Errors: no agent answers and this process may not observe itself (exit code 4), or what Agent::start says.
+// `embedded` is set where this process observes: its first view is worth little.
+[[nodiscard]] core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool& embedded);
+
+}  // namespace netwatch::cli
