@@ -22,7 +22,7 @@ constexpr std::int64_t enough_losses = 10;
 constexpr std::uint32_t enough_flow_seconds = 3;
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t quiet_ns = 3 * core::ns_per_s;
-constexpr double healed_odds = 4.6;  // ln 100: the chance of such a clean stretch under the old share is 1 %
+constexpr double healed_odds = 6.9;  // ln 1000: the chance of such a clean stretch under the share before is 0.1 %
 
 }  // namespace
 
@@ -56,7 +56,7 @@ void PathQuality::add(const FlowDelta& delta) {
     sum.lossy_flow_seconds += delta.lost > 0 ? 1 : 0;
     sum.lossy_in_flow_seconds += delta.out_of_order > 0 || delta.needless > 0 ? 1 : 0;
     sum.open_holes += delta.hole_open ? 1 : 0;
-    sum.queue_full_flow_seconds += delta.queue_full ? 1 : 0;
+    sum.queue_full_flow_seconds += delta.queue_full && delta.lost > 0 ? 1 : 0;
 
     forward_.add(delta.lost, delta.segments + static_cast<double>(std::max(delta.lost, 0)));
     needless_.add(delta.needless, delta.segments);
@@ -69,7 +69,7 @@ void PathQuality::add(const FlowDelta& delta) {
         last_loss_at_ = delta.at;
         segments_since_loss_ = 0;
         const Window recent = window(delta.at, judged_span_ns);
-        worst_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
+        last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
     } else {
         segments_since_loss_ += delta.segments + delta.segments_in;
     }
@@ -123,7 +123,7 @@ bool PathQuality::reverse_alarms(core::BootNs now) const {
 
 bool PathQuality::healed(core::BootNs now) const {
     if (last_loss_at_ + quiet_ns > now) return false;
-    return static_cast<double>(segments_since_loss_) * std::max(worst_share_, forward_bad) >= healed_odds;
+    return static_cast<double>(segments_since_loss_) * std::max(last_share_, forward_bad) >= healed_odds;
 }
 
 void PathQuality::forget_alarm() {
@@ -131,7 +131,7 @@ void PathQuality::forget_alarm() {
     needless_.reset();
     arrivals_.reset();
     first_loss_at_ = 0;
-    worst_share_ = 0;
+    last_share_ = 0;
 }
 
 }  // namespace netwatch::diagnosis

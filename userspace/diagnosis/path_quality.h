@@ -89,7 +89,7 @@ private:
     std::deque<Second> seconds_;
     core::BootNs first_loss_at_ = 0; // of the present suspicion
     core::BootNs last_loss_at_ = 0;
-    double worst_share_ = 0;         // while alarming
+    double last_share_ = 0;          // of the span judged, at the last loss
     std::uint64_t segments_since_loss_ = 0;
     std::uint64_t looks_ = 0;
     std::uint64_t passive_looks_ = 0;
