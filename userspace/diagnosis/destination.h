@@ -81,9 +81,13 @@ struct Answers {
         double us = 0;
         bool arrived = false; // false: still waited for
         std::uint64_t sock = 0;
+        core::BootNs asked_at = 0;
+        bool beyond_usual = false;      // what is usual was known
+        std::uint64_t prompt_before = 0; // `prompt` at that time
     };
     std::deque<Late> late;       // of the last 30 s
     core::BootNs last_prompt = 0; // when an answer last came in its usual time
+    std::uint64_t prompt = 0;            // answers that came in their usual time, ever
     std::uint32_t prompt_since_late = 0;
 };
 

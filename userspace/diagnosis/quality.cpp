@@ -46,7 +46,7 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
     const auto window = quality.window(scene.now, judged_span_ns);
     Finding finding;
     finding.family = Family::loss;
-    finding.group = fmt::format("loss {} {}", key.ip.to_string(), key.netns);
+    finding.group = loss_group(key);
     finding.confirmed = true;
     finding.candidates = {{FailureType::packet_loss, forward && reverse ? "both" : forward ? "forward" : "reverse",
                            forward ? 0.95 : 0.9, std::nullopt}};
@@ -83,6 +83,12 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
     return finding;
 }
 
+std::size_t late_arrivals(const Answers& answers, bool beyond_usual) {
+    return static_cast<std::size_t>(std::ranges::count_if(answers.late, [&](const Answers::Late& late) {
+        return late.arrived && (late.beyond_usual || !beyond_usual);
+    }));
+}
+
 Finding late(const Scene& scene, const Destination& destination) {
     const Answers& answers = destination.detail->answers;
     Finding finding;
@@ -92,11 +98,10 @@ Finding late(const Scene& scene, const Destination& destination) {
     finding.scope = {ScopeKind::destination, std::nullopt, {destination.key.endpoint.to_string()}};
     finding.members = {destination.key};
     finding.destination = model::DestinationRef{.endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
-    const bool known = answers.baseline_us.count() >= known_answers;
+    const bool known = late_arrivals(answers, true) >= enough_late;
     finding.severity = known ? Severity::warning : Severity::info;
     finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
-    const auto& first = answers.late.front();
-    finding.first_affected = first.at - std::min(first.at, static_cast<core::BootNs>(first.us * 1000));
+    finding.first_affected = answers.late.front().asked_at;
     double worst = 0;
     std::size_t arrived = 0;
     for (const auto& one : answers.late) {
@@ -127,6 +132,8 @@ bool path_clean(const Address* address, core::BootNs now) {
 
 }  // namespace
 
+std::string loss_group(const AddressKey& key) { return fmt::format("loss {} {}", key.ip.to_string(), key.netns); }
+
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock) {
     const double threshold = threshold_us(answers);
     const bool is_late = look.time_us >= threshold;
@@ -134,6 +141,7 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
         if (!look.arrived) return false;  // still in time
         answers.baseline_us.add(look.time_us);
         answers.last_prompt = at;
+        ++answers.prompt;
         ++answers.prompt_since_late;
         return false;
     }
@@ -145,7 +153,9 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
         known->us = std::max(known->us, look.time_us);
         known->arrived = look.arrived;
     } else {
-        answers.late.push_back({at, look.time_us, look.arrived, sock});
+        const core::BootNs asked_at = at - std::min(at, static_cast<core::BootNs>(look.time_us * 1000));
+        const bool beyond_usual = answers.baseline_us.count() >= known_answers;
+        answers.late.push_back({at, look.time_us, look.arrived, sock, asked_at, beyond_usual, answers.prompt});
     }
     while (answers.late.size() > 64 || (!answers.late.empty() && answers.late.front().at + judged_span_ns < at)) {
         answers.late.pop_front();
@@ -179,9 +189,11 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr || !destination->detail) continue;
         const Answers& answers = destination->detail->answers;
-        const auto arrived = static_cast<std::size_t>(std::ranges::count_if(answers.late, &Answers::Late::arrived));
-        const bool enough = arrived >= enough_late && answers.prompt_since_late < arrived;
-        const bool old = answers.late.empty() || answers.late.back().at + judged_span_ns < scene.now;
+        if (answers.late.empty()) continue;
+        // Long polls are late beside prompt answers; a slow service is late with most.
+        const std::size_t arrived = late_arrivals(answers, false);
+        const bool enough = arrived >= enough_late && answers.prompt - answers.late.front().prompt_before < arrived;
+        const bool old = answers.late.back().at + judged_span_ns < scene.now;
         const Address* address = scene.destinations.find_address({key.endpoint.ip, key.netns});
         if (enough && !old && path_clean(address, scene.now)) findings.push_back(late(scene, *destination));
     }

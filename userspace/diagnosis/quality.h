@@ -3,6 +3,7 @@
 #pragma once
 
 #include <set>
+#include <string>
 #include <vector>
 
 #include "diagnosis/finding.h"
@@ -16,6 +17,9 @@ namespace netwatch::diagnosis {
 
 // Destinations whose answers come late although the path is clean both ways.
 [[nodiscard]] std::vector<Finding> judge_service(const Scene& scene, const std::set<DestinationKey>& suspects);
+
+// The group of the finding of loss on the path to an address.
+[[nodiscard]] std::string loss_group(const AddressKey& key);
 
 // Takes one look at an answer into a destination's account of them. True if it was late.
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock);

@@ -8,6 +8,7 @@ namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::uint64_t small_answer_bytes = 65'536;  // a larger one takes its time for its size
+constexpr std::uint64_t same_request_ns = 20 * core::ns_per_ms; // two readings in jiffies of one instant
 constexpr std::uint32_t queue_floor_us = 5'000;       // on a LAN any ratio of round trips explodes
 
 // When data last moved, at the earliest: an arrival has its time, an acknowledgement came after the last look.
@@ -25,12 +26,18 @@ T since(T now, std::type_identity_t<T> before) {
 }
 
 // A request was sent and acknowledged: is its answer here?
-std::optional<AnswerLook> look_at_answer(const Socket& socket, const netwatch_tcp_counters& now, std::uint32_t hz,
-                                         bool final) {
-    if (socket.passive || now.bytes_sent == 0) return std::nullopt;
+std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
+                                         std::uint32_t hz, bool final) {
+    // What an older connection did before it was first looked at is no news.
+    if (socket.passive || now.bytes_sent == 0 || !(socket.looked_at || socket.young)) return std::nullopt;
     const bool received_later = now.since_received_jiffies < now.since_sent_jiffies && now.bytes_received > 0;
     if (received_later) {
-        // Only an answer that came since the last look is news, and only a small one is timed by its end.
+        // Only an answer that came since the last look is news, and only a small one is timed by its end. What is
+        // pushed after it answers no request.
+        const core::BootNs asked_at = at - std::min(at, now.since_sent_jiffies * core::ns_per_s / hz);
+        const bool pushed = socket.answered_request != 0 && asked_at < socket.answered_request + same_request_ns;
+        socket.answered_request = asked_at;
+        if (pushed) return std::nullopt;
         const std::uint64_t size = now.bytes_received - (socket.looked_at ? socket.bytes_received : 0);
         if (size == 0 || size > small_answer_bytes) return std::nullopt;
         return AnswerLook{to_us(now.since_sent_jiffies - now.since_received_jiffies, hz), true};
@@ -70,7 +77,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     path.sock = sock;
     path.passive = socket.passive;
     path.hole_open = counters.hole_bytes != 0;
-    change.answer = look_at_answer(socket, counters, hz, final);
+    change.answer = look_at_answer(socket, counters, now, hz, final);
     if (counters.srtt_us != 0 && counters.srtt_us != NETWATCH_ABSENT_U32) change.srtt_us = counters.srtt_us;
     path.queue_full = change.srtt_us && counters.min_rtt_us != NETWATCH_ABSENT_U32 &&
                       *change.srtt_us > 2 * counters.min_rtt_us + queue_floor_us;

@@ -37,6 +37,7 @@ struct Socket {
     std::uint32_t out_of_order = 0;
     std::uint32_t delivered = 0;
     std::uint32_t mss_bytes = 0;
+    core::BootNs answered_request = 0;  // when the request was sent whose answer was last seen
     core::BootNs last_look = 0;         // or since when it was established
     bool looked_at = false;
     bool young = false;                 // began while the agent watched: its counters start from zero
