@@ -54,7 +54,25 @@ int rank(const model::Incident& incident) {
     return incident.symptom ? 1 : 0;
 }
 
+// Blames the whole address or more, not one of its ports.
+bool covers_address(const model::Incident& incident) {
+    return incident.scope.kind != model::ScopeKind::destination ||
+           (incident.destination && incident.destination->endpoint.port == 0);
+}
+
+bool same_address(const DestinationKey& a, const DestinationKey& b) {
+    return a.endpoint.ip == b.endpoint.ip && a.netns == b.netns;
+}
+
 }  // namespace
+
+// A fault of the host explains loss and lateness at any port, one of a port only what is late there.
+bool IncidentBook::explains(const Entry& cause, Family family, const DestinationKey& key) {
+    if (cause.family >= family || cause.incident.severity == Severity::info) return false;
+    if (family == Family::service && cause.members.contains(key)) return true;
+    return covers_address(cause.incident) &&
+           std::ranges::any_of(cause.members, [&](const DestinationKey& one) { return same_address(one, key); });
+}
 
 IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
     Entry* overlapping = nullptr;
@@ -70,12 +88,9 @@ IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
 bool IncidentBook::explained_by_another(const Finding& finding) const {
     if (finding.family == Family::reachability) return false;
     return std::ranges::any_of(entries_, [&](const Entry& entry) {
-        if (!entry.active() || entry.is_suspicion() || entry.family >= finding.family) return false;
-        return std::ranges::any_of(finding.members, [&](const DestinationKey& mine) {
-            return std::ranges::any_of(entry.members, [&](const DestinationKey& theirs) {
-                return theirs.endpoint.ip == mine.endpoint.ip && theirs.netns == mine.netns;
-            });
-        });
+        if (!entry.active() || entry.is_suspicion()) return false;
+        return std::ranges::any_of(finding.members,
+                                   [&](const DestinationKey& key) { return explains(entry, finding.family, key); });
     });
 }
 
@@ -116,22 +131,22 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     model::Incident& incident = entry.incident;
     const auto now = scene.anchor.utc(scene.now);
     const bool fresh = entry.group.empty();
+    const bool unsure = fresh || entry.is_suspicion();
     entry.last_named_ns = scene.now;
     entry.group = finding.group;
-    if (incident.type != finding.type()) incident.detected_at = now;
+    // The wall clock may have been set back: times stay in order.
+    if (incident.type != finding.type()) incident.detected_at = std::max(now, incident.detected_at);
     if (finding.confirmed && entry.is_suspicion()) {
         incident.state = IncidentState::open;
-        incident.opened_at = incident.detected_at = now;
+        incident.opened_at = incident.detected_at = std::max(now, incident.first_affected_at);
         entry.opened_ns = scene.now;
-    } else if (incident.state == IncidentState::stale) {
-        incident.state = IncidentState::open;
     }
     incident.type = finding.type();
     incident.cause = finding.cause();
     incident.candidates = finding.candidates;
     incident.confidence = finding.candidates.front().probability;
     // A harmless look of a moment does not take back that somebody was hurt.
-    incident.severity = fresh ? finding.severity : std::max(incident.severity, finding.severity);
+    incident.severity = unsure ? finding.severity : std::max(incident.severity, finding.severity);
     incident.scope = finding.scope;
     incident.perspective = finding.perspective;
     incident.destination = finding.destination;
@@ -229,14 +244,16 @@ void IncidentBook::attach_symptoms(Entry& root, const Finding& finding) {
     for (Entry& entry : entries_) {
         if (&entry == &root || !entry.active() || entry.incident.symptom) continue;
         const bool inside = std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
-            return entry.family == finding.family
-                       ? root.members.contains(key)
-                       : std::ranges::any_of(root.members, [&](const auto& m) { return m.endpoint.ip == key.endpoint.ip; });
+            return entry.family == finding.family ? root.members.contains(key) : explains(root, entry.family, key);
         });
-        if (!inside || entry.family < root.family) continue;
+        if (!inside) continue;
         entry.incident.symptom = true;
-        entry.incident.root_cause.incident = root.incident.id;
-        entry.incident.root_cause.type = root.incident.type;
+        for (Entry& one : entries_) { // what it was the root of has a deeper one now
+            const bool below = &one == &entry || one.incident.root_cause.incident == entry.incident.id;
+            if (!below) continue;
+            one.incident.root_cause.incident = root.incident.id;
+            one.incident.root_cause.type = root.incident.type;
+        }
     }
 }
 
@@ -274,7 +291,7 @@ void IncidentBook::resolve(Entry& entry, Resolution how, const Scene& scene) {
     if (entry.is_suspicion()) entry.incident.severity = Severity::info;
     entry.incident.state = IncidentState::resolved;
     entry.incident.resolution = how;
-    entry.incident.resolved_at = scene.anchor.utc(scene.now);
+    entry.incident.resolved_at = std::max(scene.anchor.utc(scene.now), entry.incident.detected_at);
 }
 
 void IncidentBook::check_life(Entry& entry, const Scene& scene) {
@@ -298,12 +315,13 @@ void IncidentBook::check_life(Entry& entry, const Scene& scene) {
         return;
     }
     if (entry.last_named_ns + forgotten_ns < scene.now) return resolve(entry, Resolution::forgotten, scene);
-    core::BootNs last_active = entry.last_named_ns;
+    core::BootNs last_active = 0;
     for (const DestinationKey& key : entry.members) {
         const Destination* destination = scene.destinations.find(key);
         if (destination != nullptr) last_active = std::max(last_active, destination->last_active);
     }
-    if (incident.state == IncidentState::open && last_active + stale_ns < scene.now) incident.state = IncidentState::stale;
+    if (last_active == 0) last_active = entry.last_named_ns; // resumed, and not heard of since
+    incident.state = last_active + stale_ns < scene.now ? IncidentState::stale : IncidentState::open;
 }
 
 void IncidentBook::apply(std::vector<Finding> findings, const Scene& scene, const BookContext& context) {
@@ -313,7 +331,12 @@ void IncidentBook::apply(std::vector<Finding> findings, const Scene& scene, cons
     for (const Finding& finding : findings) {
         if (explained_by_another(finding)) continue;
         Entry* entry = match(finding);
-        if (entry == nullptr && finding.confirmed) entry = reopen(finding, scene);
+        if (finding.confirmed && (entry == nullptr || entry->is_suspicion())) {
+            if (Entry* old = reopen(finding, scene)) {
+                if (entry != nullptr) resolve(*entry, Resolution::superseded, scene);
+                entry = old;
+            }
+        }
         if (entry == nullptr) {
             entry = &open(finding, scene, context);
             entry->incident.state = finding.confirmed ? IncidentState::open : IncidentState::suspected;
@@ -341,7 +364,7 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
         const bool service = incident.type == model::FailureType::slow_service;
         const bool loss = incident.type == model::FailureType::packet_loss;
         entry.family = loss ? Family::loss : service ? Family::service : Family::reachability;
-        entry.group = "resumed";
+        entry.group = loss ? loss_group(entry.address) : "resumed";
         entry.incident = std::move(incident);
         entry.told = telling(entry.incident);
     }
@@ -351,7 +374,9 @@ void IncidentBook::forget_surplus() {
     while (entries_.size() > capacity_) {
         auto victim = std::ranges::find_if(entries_, [](const Entry& entry) { return !entry.active(); });
         if (victim == entries_.end()) victim = entries_.begin();
+        const std::string id = victim->incident.id;
         entries_.erase(victim);
+        std::erase_if(entries_, [&](const Entry& entry) { return entry.incident.root_cause.incident == id; });
     }
 }
 

@@ -59,6 +59,7 @@ private:
     Entry* reopen(const Finding& finding, const Scene& scene);
     void revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context);
     void attach_symptoms(Entry& root, const Finding& finding);
+    [[nodiscard]] static bool explains(const Entry& cause, Family family, const DestinationKey& key);
     bool explained_by_another(const Finding& finding) const;
     void refresh(Entry& entry, const Scene& scene, const BookContext& context);
     void check_life(Entry& entry, const Scene& scene);
