@@ -362,12 +362,9 @@ Story& Story::lost_records(double at, std::uint64_t records) {
 
 Watch::Watch(const Story& story, double clock_every_s, diagnosis::Limits limits)
     : engine(limits), records_(story.records()), clock_every_s_(clock_every_s) {
-    if (!records_.empty()) {
-        const double first_s = static_cast<double>(model::header_of(records_.front()).at_ns) / 1e9 - story_begins_s;
-        clock_s_ = std::min(0.0, first_s);
-        if (clock_s_ < 0) tick(clock_s_);
-    }
-    clock_s_ = 0;
+    // An hour of watching before the story needs no CLOCKs; before the agent started there are none.
+    const double first_s = static_cast<double>(model::header_of(records_.front()).at_ns) / 1e9 - story_begins_s;
+    ticks_ = first_s > 0 ? static_cast<std::uint64_t>(first_s / clock_every_s_) + 1 : 0;
 }
 
 void Watch::tick(double story_s) {
@@ -387,13 +384,15 @@ void Watch::tick(double story_s) {
         first_told_.try_emplace(incident.type, story_s);
     }
     for (const std::string& violation : contract_violations(engine.incidents())) {
-        ADD_FAILURE() << "at " << story_s << " s: " << violation;
+        if (violations_.insert(violation).second) ADD_FAILURE() << "at " << story_s << " s: " << violation;
     }
 }
 
 Watch& Watch::until(double story_s) {
     // Counted in whole ticks, so that rounding does not add up.
-    for (; clock_s_ * clock_every_s_ <= story_s; clock_s_ += 1) tick(clock_s_ * clock_every_s_);
+    for (; static_cast<double>(ticks_) * clock_every_s_ <= story_s; ++ticks_) {
+        tick(static_cast<double>(ticks_) * clock_every_s_);
+    }
     return *this;
 }
 

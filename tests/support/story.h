@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -146,11 +147,12 @@ private:
     std::vector<model::Record> records_;
     std::size_t next_ = 0;
     double clock_every_s_;
-    double clock_s_ = 0;
+    std::uint64_t ticks_ = 0;
     std::int64_t step_ns_ = 0;
     std::map<std::string, model::Incident> told_;
     std::vector<model::FailureType> ever_alarmed_;
     std::map<model::FailureType, double> first_told_;
+    std::set<std::string> violations_;
 };
 
 // What must hold of incidents whenever they are looked at: docs/schemas and the contract's own rules. Sentences;
