@@ -13,7 +13,6 @@ constexpr std::uint64_t fallback_pending_ns = core::ns_per_s;       // and mostl
 constexpr float background_weight = 1.0F / 32;
 constexpr std::uint32_t background_run = 6; // a longer run of failures was an outage
 constexpr std::uint64_t min_rto_ns = 200 * core::ns_per_ms;
-constexpr auto untold = static_cast<__s32>(NETWATCH_ABSENT_U32);
 constexpr std::size_t failures_kept = 8;
 constexpr std::size_t attempts_followed = 16;
 constexpr std::uint32_t known_handshakes = 10;
@@ -72,7 +71,7 @@ void Destination::add_attempt(const netwatch_attempt& record) {
     if (!detail) return;
     auto& attempts_made = detail->in_flight;
     if (attempts_made.size() >= attempts_followed) attempts_made.erase(attempts_made.begin());
-    attempts_made.push_back({record.sock, record.header.at_ns, false});
+    attempts_made.push_back({.sock = record.sock, .start = record.header.at_ns});
 }
 
 std::uint32_t Destination::overdue_syns(core::BootNs now) const {
@@ -92,8 +91,24 @@ std::uint32_t Destination::overdue_syns(core::BootNs now) const {
     return overdue;
 }
 
+void Destination::note_answer(std::uint64_t sock, core::BootNs at) {
+    if (!detail) return;
+    const auto attempt = std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock);
+    if (attempt != detail->in_flight.end() && attempt->answered_at == 0) attempt->answered_at = at;
+}
+
+std::uint64_t Destination::settle(const Outcome& outcome) {
+    if (!detail) return outcome.delay_ns;
+    const auto attempt = std::ranges::find(detail->in_flight, outcome.sock, &Detail::Attempt::sock);
+    if (attempt == detail->in_flight.end()) return outcome.delay_ns;
+    const core::BootNs answered_at = attempt->answered_at;
+    const core::BootNs start = attempt->start;
+    detail->in_flight.erase(attempt);
+    return answered_at > start ? answered_at - start : outcome.delay_ns;
+}
+
 void Destination::add(const Outcome& outcome, Process* process) {
-    if (detail) std::erase_if(detail->in_flight, [&](const auto& attempt) { return attempt.sock == outcome.sock; });
+    const std::uint64_t delay_ns = settle(outcome);
     last_active = std::max(last_active, outcome.at_ns);
     ++attempts;
     if (detail) ++second_at(outcome.at_ns).attempts;
@@ -115,7 +130,7 @@ void Destination::add(const Outcome& outcome, Process* process) {
     ++run->attempts;
     if (outcome.syn_retransmits > 0 && run->pending > 0) --run->pending;
     if (outcome.offender) run->offender = outcome.offender;
-    if (is_explicit(outcome.cls)) run->max_delay_ns = std::max(run->max_delay_ns, outcome.delay_ns);
+    if (is_explicit(outcome.cls)) run->max_delay_ns = std::max(run->max_delay_ns, delay_ns);
 }
 
 void Destination::note_background(bool bad) {
@@ -205,7 +220,7 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
         if (attempt != detail->in_flight.end()) attempt->sent_again = true;
     }
     if (record.retransmits <= 1 || failing.pending == 0) ++failing.pending;
-    if (record.error == 0 || record.error == untold) {
+    if (record.error == 0) {
         failing.silent_syns_at[failing.silent_syns++ % failing.silent_syns_at.size()] = at;
     } else if (record.error == -EPERM) {
         add_failure(OutcomeClass::local_filter, start, at, is_v4, process);

@@ -108,6 +108,7 @@ struct Detail {
     struct Attempt {
         std::uint64_t sock = 0;
         core::BootNs start = 0;
+        core::BootNs answered_at = 0; // by an ICMP error; a blocking connect() hears of it a second later
         bool sent_again = false;
     };
     std::vector<Attempt> in_flight; // at most 16, the latest
@@ -141,6 +142,8 @@ struct Destination {
     void add(const Outcome& outcome, Process* process);
     // An attempt begins.
     void add_attempt(const netwatch_attempt& record);
+    // An ICMP error answered an attempt that is not over.
+    void note_answer(std::uint64_t sock, core::BootNs at);
     // A SYN of an attempt that is not over left this host again (error 0) or could not (a negative errno).
     void add_syn_retransmit(const netwatch_retransmit& record, Process* process);
     // An established connection's data was sent again for the second time or more, or could not be.
@@ -164,6 +167,8 @@ private:
     void add_success(const Outcome& outcome, Process* process);
     void note_background(bool bad);
     void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4, Process* process);
+    // How long the answer to an attempt took, and the end of following it.
+    [[nodiscard]] std::uint64_t settle(const Outcome& outcome);
     FailureRun& run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process);
     Detail::Who* who(const Process& process, core::BootNs at);
 };

@@ -213,7 +213,7 @@ void Engine::State::take(const netwatch_retransmit& record) {
         destination->add_syn_retransmit(record, process);
     } else {
         if (Socket* socket = sockets_.find(record.sock); socket != nullptr && record.error < 0) {
-            if (record.error != static_cast<__s32>(NETWATCH_ABSENT_U32)) ++socket->local_retransmits;
+            ++socket->local_retransmits;
         }
         if (record.why == NETWATCH_RETRANSMIT_RTO) destination->add_stall(record, process);
     }
@@ -234,6 +234,9 @@ void Engine::State::take(const netwatch_call_failed& record) {
 void Engine::State::take(const netwatch_socket_error& record) {
     processes_.touch(record.process, record.header.netns, record.header.at_ns);
     if (record.tuple.protocol == IPPROTO_UDP) ++udp_not_judged_;
+    if (record.state != tcp_syn_sent || record.icmp.present == 0) return;
+    Destination* destination = destinations_.find(key_of(record.tuple, record.header.netns, false));
+    if (destination != nullptr) destination->note_answer(record.sock, record.header.at_ns);
 }
 
 // The socket's own CONNECT, CLOSE or RETRANSMIT records carry what these tell of it.
@@ -259,7 +262,8 @@ void Engine::State::take(const netwatch_drops& record) {
     std::memcpy(sum_key.data() + sizeof(record.tuple) + sizeof(record.reason), &record.header.netns, sizeof(__u32));
     if (drops_.size() >= drops_kept && !drops_.contains(sum_key)) drops_.clear();
     std::uint64_t& last = drops_[sum_key];
-    const std::uint64_t packets = record.packets - std::min<std::uint64_t>(last, record.packets);
+    // A sum that the kernel had dropped for lack of use begins anew.
+    const std::uint64_t packets = record.packets >= last ? record.packets - last : record.packets;
     last = record.packets;
     const auto reason = drop_reasons_.find(record.reason);
     if (packets == 0 || reason == drop_reasons_.end() || reason->second != "NETFILTER_DROP") return;

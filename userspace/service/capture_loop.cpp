@@ -14,7 +14,7 @@ namespace {
 
 constexpr core::BootNs after_failure_ns = 10 * core::ns_per_ms;
 constexpr core::BootNs while_flowing_ns = 100 * core::ns_per_ms;
-constexpr core::BootNs at_least_ns = core::ns_per_s;
+constexpr core::BootNs at_least_ns = 200 * core::ns_per_ms; // silence is judged by the clock alone
 constexpr core::BootNs walk_span_ns = core::ns_per_s;
 
 }  // namespace
