@@ -123,6 +123,15 @@ def detected_by(label: Label, updates: list[Update], after: float) -> Update | N
     return None
 
 
+def told_in_full(label: Label, updates: list[Update], after: float) -> bool:
+    """Is what the agent says now right in all that the label judges?"""
+    latest = {u.incident["id"]: u.incident for u in updates if u.at >= after}
+    return any(
+        i["state"] == "open" and is_root(i) and names(label, i) and not describes(label, i)
+        for i in latest.values()
+    )
+
+
 def verdict_text(incident: dict) -> str:
     text = f"{incident['type']}/{incident['cause']}"
     rest = contract.candidate_set(incident)[1:]

@@ -50,8 +50,6 @@ def _headers(recording: Path) -> Iterator[tuple[int, int]]:
 
 
 def _differences(live: list[dict], replayed: list[dict]) -> list[str]:
-    if live == replayed:
-        return []
     by_id = {incident["id"]: incident for incident in replayed}
     found = []
     for incident in live:
@@ -67,4 +65,4 @@ def _differences(live: list[dict], replayed: list[dict]) -> list[str]:
             )
             found.append(f"replay of {incident['id']} differs in {', '.join(keys)}: {example}")
     found += [f"replay adds {incident['id']} {incident['type']}" for incident in by_id.values()]
-    return found or ["replay gives another order"]
+    return found

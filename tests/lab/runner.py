@@ -38,10 +38,10 @@ def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
             result = judge.Result(reasons=[f"{type(error).__name__}: {error}"])
         finally:
             agent.stop()
+        result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
+        result.took_s = round(time.monotonic() - begun, 1)
         if options.keep:
             _keep(rig, agent, result)
-    result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
-    result.took_s = round(time.monotonic() - begun, 1)
     return result
 
 
@@ -51,7 +51,7 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
     late_s = (options.late_s or scenario.late_s) if scenario.late_s else 0.0
     if not late_s:
         agent.start()
-    time.sleep(rng.uniform(2.3, 3.1) if late_s else rng.uniform(6.3, 8.9))  # the healthy lead-in
+    time.sleep(rng.uniform(0.7, 1.3) if late_s else rng.uniform(6.3, 8.9))  # the healthy lead-in
     onset_at = time.time()
     fault = scenario.happen(lab)
     if late_s:
@@ -65,6 +65,7 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
     view = agent.view()
     lab.stop_clients()
     final = _settled(agent)
+    asked_at = time.time()
     run = judge.Run(
         label=fault and fault.label,
         netns=lab.rig.netns_inode("cli"),
@@ -80,12 +81,13 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
     )
     was_alive = agent.alive()
     status = agent.stop()
+    run.final = _with_last_words(final, [update for update in agent.updates if update.at > asked_at])
     result = judge.judge(run)
     if not was_alive:
         result.reasons.append("the agent died")
     elif status != 0:
         result.reasons.append(f"the agent ended with {status}")
-    result.reasons += recording.violations(agent, final, run.netns)
+    result.reasons += recording.violations(agent, run.final, run.netns)
     result.injector = counts
     result.ok = not result.reasons
     return result
@@ -97,8 +99,8 @@ def _follow_fault(scenario, agent, fault, onset_at, rng) -> tuple[float, dict]:
     Returns when it was healed, and what the injector has counted until then.
     """
     after = 0.0 if scenario.late_s else onset_at
-    agent.wait_until(lambda updates: judge.detected_by(fault.label, updates, after), scenario.deadline_s + 1)
-    agent.wait_until(lambda _: False, rng.uniform(3.1, 4.7))
+    agent.wait_until(lambda updates: judge.told_in_full(fault.label, updates, after), scenario.deadline_s + 1)
+    agent.wait_until(lambda _: False, rng.uniform(1.7, 2.3) if scenario.late_s else rng.uniform(3.1, 4.7))
     counts = fault.truth()
     fault.heal()
     healed_at = time.time()
@@ -123,6 +125,13 @@ def _settled(agent: Agent) -> list[dict]:
             break
         before = now
     return before
+
+
+def _with_last_words(final: list[dict], updates) -> list[dict]:
+    """What the agent last said, with the changes that came between the question and its end."""
+    latest = {incident["id"]: incident for incident in final}
+    latest |= {update.incident["id"]: update.incident for update in updates}
+    return list(latest.values())
 
 
 def _first_affected(lab: Lab, onset_at: float) -> float | None:

@@ -161,7 +161,9 @@ def test_no_route_here(rig, nginx, family, cause, expected, inject):
     inject(faults.no_route_here(rig, family, [], cause))
     expect(rig, at(rig, family, network="b"), expected, at_most_ms=20)
     expect(rig, at(rig, family, network="a"), "ok")
-    assert len(rig.ip("cli", f"-{family}", "route", "show", rig.addresses.b.aggregate(family)).splitlines()) <= 1
+    assert (
+        len(rig.ip("cli", f"-{family}", "route", "show", rig.addresses.b.aggregate(family)).splitlines()) <= 1
+    )
 
 
 @pytest.mark.parametrize("injector", (faults.loss_forward, faults.loss_reverse))
