@@ -22,6 +22,7 @@ constexpr std::int64_t enough_losses = 10;
 constexpr std::uint32_t enough_flow_seconds = 3;
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t quiet_ns = 3 * core::ns_per_s;
+constexpr double healthy_share = needless_good;  // all kinds together
 constexpr double healed_odds = 6.9;  // ln 1000: the chance of such a clean stretch under the share before is 0.1 %
 
 }  // namespace
@@ -29,9 +30,10 @@ constexpr double healed_odds = 6.9;  // ln 1000: the chance of such a clean stre
 ShareTest::ShareTest(double good, double bad)
     : hit_(std::log(bad / good)), miss_(std::log((1 - bad) / (1 - good))) {}
 
-void ShareTest::add(double hits, double trials) {
+void ShareTest::add(double hits, double trials, core::BootNs at) {
     const double misses = std::max(trials - hits, 0.0);
-    value_ = std::max(0.0, value_ + hits * hit_ + misses * miss_);
+    if (value_ == 0) since_ = at;
+    value_ = std::clamp(value_ + hits * hit_ + misses * miss_, 0.0, 2 * alarm);
 }
 
 PathQuality::PathQuality()
@@ -58,21 +60,20 @@ void PathQuality::add(const FlowDelta& delta) {
     sum.open_holes += delta.hole_open ? 1 : 0;
     sum.queue_full_flow_seconds += delta.queue_full && delta.lost > 0 ? 1 : 0;
 
-    forward_.add(delta.lost, delta.segments + static_cast<double>(std::max(delta.lost, 0)));
-    needless_.add(delta.needless, delta.segments);
-    arrivals_.add(delta.out_of_order / arrivals_per_hole, delta.segments_in);
+    forward_.add(delta.lost, delta.segments + static_cast<double>(std::max(delta.lost, 0)), delta.at);
+    needless_.add(delta.needless, delta.segments, delta.at);
+    arrivals_.add(delta.out_of_order / arrivals_per_hole, delta.segments_in, delta.at);
 
-    const bool lossy = delta.lost > 0 || delta.needless > 0 || delta.out_of_order > 0;
-    if (lossy) {
-        // A new suspicion begins after a clean minute.
-        if (first_loss_at_ == 0 || last_loss_at_ + seconds_kept * core::ns_per_s < delta.at) first_loss_at_ = delta.at;
+    if (delta.lost > 0 || delta.out_of_order > 0 || (delta.needless > 0 && needless_.alarms())) {
         last_loss_at_ = delta.at;
-        segments_since_loss_ = 0;
         const Window recent = window(delta.at, judged_span_ns);
         last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
-    } else {
-        segments_since_loss_ += delta.segments + delta.segments_in;
     }
+    const double bad = std::max(last_share_, forward_bad);
+    const double hits = std::max<double>(delta.lost, 0) + delta.needless + delta.out_of_order / arrivals_per_hole;
+    const double misses = std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
+    recovery_ += misses * std::log((1 - healthy_share) / (1 - bad)) - hits * std::log(bad / healthy_share);
+    recovery_ = std::clamp(recovery_, 0.0, healed_odds);
 }
 
 PathQuality::Window PathQuality::window(core::BootNs now, std::uint64_t span_ns) const {
@@ -121,16 +122,23 @@ bool PathQuality::reverse_alarms(core::BootNs now) const {
     return holes || acknowledgements;
 }
 
+core::BootNs PathQuality::onset(core::BootNs now) const {
+    core::BootNs earliest = now;
+    for (const ShareTest* test : {&forward_, &needless_, &arrivals_}) {
+        if (test->alarms()) earliest = std::min(earliest, test->since());
+    }
+    return earliest;
+}
+
 bool PathQuality::healed(core::BootNs now) const {
     if (last_loss_at_ + quiet_ns > now) return false;
-    return static_cast<double>(segments_since_loss_) * std::max(last_share_, forward_bad) >= healed_odds;
+    return recovery_ >= healed_odds;
 }
 
 void PathQuality::forget_alarm() {
     forward_.reset();
     needless_.reset();
     arrivals_.reset();
-    first_loss_at_ = 0;
     last_share_ = 0;
 }
 

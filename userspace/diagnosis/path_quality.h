@@ -34,10 +34,11 @@ struct FlowDelta {
 class ShareTest {
 public:
     ShareTest(double good, double bad);
-    void add(double hits, double trials);
+    void add(double hits, double trials, core::BootNs at);
     void reset() { value_ = 0; }
     [[nodiscard]] bool alarms() const { return value_ >= alarm; }
-    [[nodiscard]] bool nearly() const { return value_ >= alarm * 0.75; }
+    // When the present excursion from zero began: Page's estimate of the onset. Meaningful while it alarms.
+    [[nodiscard]] core::BootNs since() const { return since_; }
 
 private:
     // One false alarm in about e^18 observations: a month at 25 a second.
@@ -45,6 +46,7 @@ private:
     double hit_;
     double miss_;
     double value_ = 0;
+    core::BootNs since_ = 0;
 };
 
 class PathQuality {
@@ -73,7 +75,8 @@ public:
     [[nodiscard]] bool healed(core::BootNs now) const;
     void forget_alarm();
 
-    [[nodiscard]] core::BootNs first_loss_at() const { return first_loss_at_; }
+    // When the loss that is alarmed of began.
+    [[nodiscard]] core::BootNs onset(core::BootNs now) const;
     [[nodiscard]] core::BootNs last_active() const { return seconds_.empty() ? 0 : seconds_.back().at; }
     [[nodiscard]] bool mostly_passive() const { return passive_looks_ * 2 > looks_; }
 
@@ -87,10 +90,9 @@ private:
     ShareTest needless_;
     ShareTest arrivals_;
     std::deque<Second> seconds_;
-    core::BootNs first_loss_at_ = 0; // of the present suspicion
     core::BootNs last_loss_at_ = 0;
-    double last_share_ = 0;          // of the span judged, at the last loss
-    std::uint64_t segments_since_loss_ = 0;
+    double last_share_ = 0; // of the span judged, at the last loss
+    double recovery_ = 0;   // log likelihood of a healthy path against one that loses that share
     std::uint64_t looks_ = 0;
     std::uint64_t passive_looks_ = 0;
 };

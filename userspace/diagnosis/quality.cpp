@@ -43,7 +43,8 @@ std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey
 
 Finding lossy(const Scene& scene, const AddressKey& key, const Address& address, bool forward, bool reverse) {
     const PathQuality& quality = *address.quality;
-    const auto window = quality.window(scene.now, judged_span_ns);
+    const core::BootNs onset = quality.onset(scene.now);
+    const auto window = quality.window(scene.now, std::min(judged_span_ns, scene.now - std::min(onset, scene.now)));
     Finding finding;
     finding.family = Family::loss;
     finding.group = loss_group(key);
@@ -51,7 +52,7 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
     finding.candidates = {{FailureType::packet_loss, forward && reverse ? "both" : forward ? "forward" : "reverse",
                            forward ? 0.95 : 0.9, std::nullopt}};
     finding.scope = {ScopeKind::destination, std::nullopt, {key.ip.to_string()}};
-    finding.first_affected = quality.first_loss_at();
+    finding.first_affected = onset;
     finding.members = destinations_at(scene, key, address);
     if (quality.mostly_passive()) {
         finding.perspective = model::Perspective::server;
