@@ -131,6 +131,11 @@ class Agent:
             self._reader.join(5)
         return status
 
+    def left_open(self) -> list[dict]:
+        """The incidents that were open when the agent ended, as it keeps them for the next one."""
+        path = self.state / "incidents.json"
+        return json.loads(path.read_text())["incidents"] if path.exists() else []
+
     def replay(self, recording: Path) -> list[dict]:
         argv = [str(self.binary), "replay", str(recording), "--json"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab import judge, recording
 from lab.agent import Agent
+from lab.faults import Fault
 from lab.rig import Rig
 from lab.scenarios import Lab, Scenario
 
@@ -72,7 +73,7 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
         ready_at=agent.ready_at,
         onset_at=onset_at,
         healed_at=healed_at,
-        first_affected_at=_first_affected(lab, onset_at),
+        first_affected_at=_first_affected(lab, fault, onset_at),
         deadline_s=scenario.deadline_s,
         late=bool(late_s),
         updates=list(agent.updates),
@@ -81,7 +82,8 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
     )
     was_alive = agent.alive()
     status = agent.stop()
-    run.final = _with_last_words(final, [update for update in agent.updates if update.at > asked_at])
+    last_words = [update.incident for update in agent.updates if update.at > asked_at] + agent.left_open()
+    run.final = list(({i["id"]: i for i in final} | {i["id"]: i for i in last_words}).values())
     result = judge.judge(run)
     if not was_alive:
         result.reasons.append("the agent died")
@@ -127,20 +129,16 @@ def _settled(agent: Agent) -> list[dict]:
     return before
 
 
-def _with_last_words(final: list[dict], updates) -> list[dict]:
-    """What the agent last said, with the changes that came between the question and its end."""
-    latest = {incident["id"]: incident for incident in final}
-    latest |= {update.incident["id"]: update.incident for update in updates}
-    return list(latest.values())
-
-
-def _first_affected(lab: Lab, onset_at: float) -> float | None:
+def _first_affected(lab: Lab, fault: Fault | None, onset_at: float) -> float | None:
     """When the first attempt began that the fault has spoiled, as the clients saw it."""
+    if fault and fault.label.type == "packet_loss":
+        return onset_at  # it spoils packets at once, and attempts only now and then
     times = [
-        outcome["t"]
+        max(outcome["t"], onset_at)
         for client in lab.clients
         for outcome in client.outcomes()
-        if outcome["t"] >= onset_at and (outcome["result"] != "ok" or outcome["ms"] > SLOW_MS)
+        if outcome["t"] + outcome["ms"] / 1000 >= onset_at
+        and (outcome["result"] != "ok" or outcome["ms"] > SLOW_MS)
     ]
     return min(times, default=None)
 

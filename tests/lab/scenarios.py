@@ -313,13 +313,7 @@ SCENARIOS: list[Scenario] = [
         bar_s=1.0,
     ),
     *_fault(
-        "local_output_drop",
-        31,
-        "a rule of this host drops",
-        _port_with_siblings,
-        _LOCAL_DROP,
-        quick=(4,),
-        bar_s=2.3,
+        "local_output_drop", 31, "a rule of this host drops", _port_with_siblings, _LOCAL_DROP, bar_s=2.3
     ),
     *_fault(
         "host_down_routed",
@@ -388,7 +382,7 @@ SCENARIOS: list[Scenario] = [
     _healthy("restart", "a service restarts within a second", _one_port, _restart, quick=True),
     _healthy("port_scan", "a port scan from this host", _plain_load, _scan),
     _healthy("bulk_transfer", "bulk at full cwnd beside idle keepalive", _plain_load, _bulk, watch_s=3.0),
-    _healthy("burst", "503 connections at once", _plain_load, _burst, quick=True),
+    _healthy("burst", "503 connections at once", _plain_load, _burst),
     _healthy(
         "short_keepalive",
         "the server closes kept connections; speculative ones close unused",

@@ -131,7 +131,9 @@ class Service:
 
 class Iperf3Server:
     def __init__(self, rig: Rig, host: str, port: int):
-        self.process = rig.spawn(host, ["iperf3", "-s", "-p", str(port)], stdout=subprocess.DEVNULL)
+        self.process = rig.spawn(
+            host, ["iperf3", "-s", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         wait_for(lambda: self._ready(port), 5, f"iperf3 on {host}")
 
     def _ready(self, port: int) -> bool:

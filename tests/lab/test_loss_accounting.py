@@ -35,9 +35,8 @@ def test_a_full_ring_is_counted(binary):
             accounts = settled_accounts(agent)
         finally:
             agent.stop()
-    made = sum(
-        outcome["what"] == "connect" and outcome["result"] == "ok" for c in burst for outcome in c.outcomes()
-    )
+        outcomes = [outcome for client in burst for outcome in client.outcomes()]
+    made = sum(outcome["what"] == "connect" and outcome["result"] == "ok" for outcome in outcomes)
     assert made > 2000
     connects = accounts["connect"]
     assert connects["seen"] >= made

@@ -14,7 +14,7 @@ from lab import faults, namespaces
 from lab.rig import Rig, SERVERS
 from lab.software import Iperf3Server, Nginx, Service, endpoint, probe, start_client
 
-pytestmark = [pytest.mark.lab, pytest.mark.quick]
+pytestmark = pytest.mark.lab
 
 PORT, OTHER_PORT, SLOW_PORT = 8087, 9091, 7013
 AT_ONCE_MS = 300

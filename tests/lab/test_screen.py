@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lab import faults
+from lab.agent import Agent
 from lab.rig import Rig
 from lab.software import Nginx, endpoint, start_client
 
@@ -52,11 +53,12 @@ def test_a_fault_comes_and_goes(binary, tmp_path):
         address = rig.addresses.of("srv1", 4)
         start_client(rig, "connects", [endpoint(address, PORT)], rate=6.1)
         shell = "env PS1='prompt> ' sh"
+        agent = Agent(binary, tmp_path, rig.netns_path("cli"))
         terminal = Terminal(tmp_path, shell)
         try:
+            agent.start(follow=False)
             terminal.wait_for(lambda screen: "prompt>" in screen, 5, "the shell")
-            options = f"--netns {rig.netns_path('cli')} --state-dir {tmp_path}/state --socket {tmp_path}/sock"
-            terminal.keys(f"{binary} top {options}", "Enter")
+            terminal.keys(f"{binary} top --socket {agent.socket}", "Enter")
             terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 20, "the destination")
             assert terminal.value("alternate_on") == "1"
             fault = faults.port_closed(nginx, address, PORT)
@@ -74,3 +76,4 @@ def test_a_fault_comes_and_goes(binary, tmp_path):
             terminal.wait_for(lambda screen: "still-42" in screen, 5, "an echo: the terminal is as it was")
         finally:
             terminal.close()
+            agent.stop()
