@@ -24,6 +24,7 @@ constexpr std::uint64_t stale_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t forgotten_ns = 86'400 * core::ns_per_s;
 constexpr std::uint64_t reopen_ns = 600 * core::ns_per_s;
 constexpr std::uint64_t suspicion_ns = 10 * core::ns_per_s;
+constexpr std::uint64_t healing_ns = 15 * core::ns_per_s;
 constexpr std::size_t processes_shown = 8;
 constexpr std::uint32_t full_baseline_successes = 30;
 
@@ -127,8 +128,24 @@ IncidentBook::Entry* IncidentBook::reopen(const Finding& finding, const Scene& s
     return nullptr;
 }
 
+// Members that work again leave a narrower finding behind. While they do, that is the healing of the fault, not another.
+bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, const Scene& scene) {
+    const std::set<DestinationKey> named(finding.members.begin(), finding.members.end());
+    if (!std::ranges::includes(entry.members, named)) return false;
+    return std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
+        const Destination* destination = named.contains(key) ? nullptr : scene.destinations.find(key);
+        if (destination == nullptr || destination->run) return false;
+        const core::BootNs works_since = destination->last_success_at;
+        return works_since > entry.opened_ns && works_since + healing_ns >= scene.now;
+    });
+}
+
 void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context) {
     model::Incident& incident = entry.incident;
+    if (!entry.is_suspicion() && healing_narrows(entry, finding, scene)) {
+        entry.last_named_ns = scene.now;
+        return refresh(entry, scene, context);
+    }
     const auto now = scene.anchor.utc(scene.now);
     const bool fresh = entry.group.empty();
     const bool unsure = fresh || entry.is_suspicion();

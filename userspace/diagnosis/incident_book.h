@@ -57,6 +57,7 @@ private:
     Entry* match(const Finding& finding);
     Entry& open(const Finding& finding, const Scene& scene, const BookContext& context);
     Entry* reopen(const Finding& finding, const Scene& scene);
+    [[nodiscard]] static bool healing_narrows(const Entry& entry, const Finding& finding, const Scene& scene);
     void revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context);
     void attach_symptoms(Entry& root, const Finding& finding);
     [[nodiscard]] static bool explains(const Entry& cause, Family family, const DestinationKey& key);

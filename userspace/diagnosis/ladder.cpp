@@ -141,6 +141,7 @@ LadderStep service_step(const Scene& scene, const Seen& seen) {
         return step(Rung::service, LadderStatus::unknown, "no request to it was seen");
     }
     const Answers& answers = seen.destination->detail->answers;
+    if (seen.failing) return step(Rung::service, LadderStatus::unknown, "no request reaches it while connects fail");
     if (recent(scene, answers.last_prompt) && answers.baseline_us.count() > 0) {
         return step(Rung::service, LadderStatus::ok,
                     fmt::format("answers in {:.1f} ms at the median", *answers.baseline_us.quantile(0.5) / 1000));

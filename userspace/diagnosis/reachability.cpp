@@ -392,17 +392,20 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
     const Destination& first = *leaves.front().destination;
     const FailureRun& run = leaves.front().run();
     const Address* address = scene.destinations.find_address(leaves.front().address());
-    const core::BootNs since = run.first_start_ns; // what answered before that may have fallen silent with it
+    // What answered before the onset, or was on the way then, may have fallen silent with it.
+    const core::BootNs since = run.first_start_ns + in_flight_ns;
 
     std::optional<Address::Answer> other;
     if (address != nullptr) {
         for (const auto& answer : address->answers) {
-            const bool failing = std::ranges::any_of(
-                leaves, [&](const Leaf& leaf) { return leaf.endpoint().port == answer.port; });
-            if (answer.at != 0 && !failing && answer.at > since && (!other || answer.at > other->at)) other = answer;
+            DestinationKey sibling = first.key;
+            sibling.endpoint.port = answer.port;
+            const Destination* neighbor = scene.destinations.find(sibling);
+            const bool failing = neighbor == nullptr || neighbor->run != nullptr;
+            if (!failing && answer.at > since && (!other || answer.at > other->at)) other = answer;
         }
     }
-    const bool flows_live = first.last_progress_at > run.first_start_ns;
+    const bool flows_live = first.last_progress_at > since;
     if (other || flows_live) {
         single(finding, FailureType::firewall_block, flows_live && !other ? "new_flows_only" : "silent_drop",
                other ? 0.95 : 0.9);
@@ -420,7 +423,7 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
         rule_out(finding, FailureType::routing_failure, "the same address is reached otherwise");
         return finding;
     }
-    const auto siblings = scene.destinations.answering_siblings(leaves.front().address(), since + in_flight_ns);
+    const auto siblings = scene.destinations.answering_siblings(leaves.front().address(), since);
     const bool all_ports = leaves.size() > 1;
     if (all_ports || !siblings.empty()) blame_address(finding);
     rule_out(finding, FailureType::port_blocked, "a closed port answers with RST; none was received");

@@ -104,10 +104,11 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     const bool mtu_step = socket.looked_at && counters.mss_bytes < socket.mss_bytes;
     const bool window_shut = counters.snd_wnd == 0;
     const bool moved_on = counters.delivered != socket.delivered || lost < socket.lost;
-    const bool counts = comparable && moved_on && !mtu_step && !window_shut;
+    const bool counts = comparable && moved_on && !socket.stalled && !mtu_step && !window_shut;
     if (counts) path.lost = lost - socket.lost;
-    // A dead path's retransmissions wait for the connection to move on.
-    if (counts || !comparable || mtu_step || window_shut) socket.lost = lost;
+    // Retransmissions into a dead path are the outage's, also those of the look in which it came back.
+    socket.stalled = comparable && !moved_on && lost > socket.lost;
+    socket.lost = lost;
 
     socket.bytes_acked = counters.bytes_acked;
     socket.bytes_sent = counters.bytes_sent;
@@ -122,7 +123,6 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     socket.waiting = change.answer && !change.answer->arrived;
     socket.looked_at = true;
     socket.last_look = now;
-    if (change.progress) socket.first_stall_at = 0;
     return change;
 }
 

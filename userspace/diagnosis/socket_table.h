@@ -23,7 +23,6 @@ struct Socket {
     DestinationKey destination;
     ProcessKey process;
     core::BootNs last_seen = 0;
-    core::BootNs first_stall_at = 0;    // first unanswered RTO of the present row
     std::uint64_t bytes_acked = 0;
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
@@ -39,6 +38,7 @@ struct Socket {
     std::uint32_t mss_bytes = 0;
     core::BootNs answered_request = 0;  // when the request was sent whose answer was last seen
     core::BootNs last_look = 0;         // or since when it was established
+    bool stalled = false;               // at the last look: retransmissions, and nothing moved
     bool looked_at = false;
     bool young = false;                 // began while the agent watched: its counters start from zero
     bool passive = false;
