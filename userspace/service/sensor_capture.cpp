@@ -7,6 +7,7 @@
 #include "model/record.h"
 #include "sensor/facts.h"
 #include "sensor/sensor.h"
+#include "service/privileges.h"
 #endif
 
 namespace netwatch::service {
@@ -52,6 +53,7 @@ core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& options
                                         .ring_bytes = options.ring_bytes,
                                         .disabled_features = options.disabled_features});
     if (!sensor) return std::unexpected(sensor.error());
+    if (auto given_up = give_up_privileges(); !given_up) return std::unexpected(given_up.error());
     return std::make_unique<SensorCapture>(std::move(*sensor));
 }
 #else
