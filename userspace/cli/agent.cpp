@@ -29,7 +29,8 @@ constexpr const char* footer =
 
 core::Result<core::ExitCode> run_agent(Options& options, const Globals& globals) {
     // stdout is for data, and this command has none.
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
     if (auto allowed = service::check_privileges(); !allowed) return std::unexpected(allowed.error());
     const service::SignalFd signals;
     options.agent.socket = globals.socket;
@@ -49,14 +50,20 @@ core::Result<core::ExitCode> run_agent(Options& options, const Globals& globals)
 Command add_agent(CLI::App& app, const Globals& globals) {
     auto* command = app.add_subcommand("agent", "observe, diagnose, record, and answer the other commands");
     const auto options = std::make_shared<Options>();
-    command->add_option("--netns", options->agent.netns, "observe this network namespace (repeatable; default: all)")
+    command
+        ->add_option("--netns", options->agent.netns,
+                     "observe this network namespace (repeatable; default: all)")
         ->type_name("PATH")
         ->expected(1)
         ->take_all();
-    command->add_option("--ready-file", options->agent.ready_file, "made when the first walk is done, gone at the end")
+    command
+        ->add_option("--ready-file", options->agent.ready_file,
+                     "made when the first walk is done, gone at the end")
         ->type_name("PATH");
     command->add_flag("--no-record", options->no_record, "write no recording");
-    command->add_option("--record-max-mib", options->record_max_mib, "all recordings together; the oldest go first")
+    command
+        ->add_option("--record-max-mib", options->record_max_mib,
+                     "all recordings together; the oldest go first")
         ->type_name("MIB")
         ->check(CLI::Range(std::uint64_t{4}, std::uint64_t{1} << 30))
         ->capture_default_str();
@@ -64,8 +71,9 @@ Command add_agent(CLI::App& app, const Globals& globals) {
         ->type_name("BYTES")
         ->check(CLI::Range(std::uint32_t{4096}, std::uint32_t{1} << 30))
         ->capture_default_str();
-    command->add_option("--no-feature", options->agent.disabled_features,
-                        "do without a kernel feature, as if it were missing (repeatable)")
+    command
+        ->add_option("--no-feature", options->agent.disabled_features,
+                     "do without a kernel feature, as if it were missing (repeatable)")
         ->type_name("NAME")
         ->expected(1)
         ->take_all();

@@ -17,7 +17,8 @@
 namespace netwatch::cli {
 namespace {
 
-// Long enough for a retransmitted SYN to come again and for two walks to tell rates; the answer is due within 10 s.
+// Long enough for a retransmitted SYN to come again and for two walks to tell rates; the answer is due within
+// 10 s.
 constexpr auto observe_for = std::chrono::seconds(6);
 constexpr auto look_every = std::chrono::milliseconds(250);
 

@@ -23,15 +23,15 @@ struct Options {
     bool json = false;
 };
 
-constexpr const char* footer =
-    "Every signal with the hook that this kernel allows, what would be missed, and how to mend it. Works without an\n"
-    "agent; where one answers, its hooks and its accounts are shown.\n"
-    "\n"
-    "Examples:\n"
-    "  sudo netwatch check\n"
-    "  sudo netwatch check --json\n"
-    "\n"
-    "Exit 4: connections cannot be seen.";
+constexpr const char* footer = "Every signal with the hook that this kernel allows, what would be missed, "
+                               "and how to mend it. Works without an\n"
+                               "agent; where one answers, its hooks and its accounts are shown.\n"
+                               "\n"
+                               "Examples:\n"
+                               "  sudo netwatch check\n"
+                               "  sudo netwatch check --json\n"
+                               "\n"
+                               "Exit 4: connections cannot be seen.";
 
 // What could be found out, by asking the agent or the kernel.
 struct Findings {
@@ -57,7 +57,8 @@ core::Result<Findings> ask_kernel() {
     if (!facts) return std::unexpected(facts.error());
     Findings findings;
     findings.kernel = facts->release;
-    const auto cgroup = facts->cgroup2_mount.empty() ? "no cgroup v2" : "cgroup v2 at " + facts->cgroup2_mount;
+    const auto cgroup =
+        facts->cgroup2_mount.empty() ? "no cgroup v2" : "cgroup v2 at " + facts->cgroup2_mount;
     findings.host = fmt::format("kernel {}, BTF, {}, {}", facts->release, cgroup,
                                 ::geteuid() == 0 ? "root" : "not root, with the capabilities");
     for (const auto& hook : sensor::make_plan(*facts, {}).hooks) {
@@ -115,7 +116,10 @@ std::string account_text(const model::HostView& view) {
 nlohmann::json to_json(const Findings& findings) {
     auto hooks = nlohmann::json::array();
     for (const auto& hook : findings.hooks) {
-        hooks.push_back({{"signal", hook.signal}, {"hook", hook.hook}, {"state", hook.state}, {"lost", hook.lost},
+        hooks.push_back({{"signal", hook.signal},
+                         {"hook", hook.hook},
+                         {"state", hook.state},
+                         {"lost", hook.lost},
                          {"reason", hook.reason}});
     }
     nlohmann::json agent = nullptr;
@@ -124,8 +128,11 @@ nlohmann::json to_json(const Findings& findings) {
                  {"started_at", core::to_rfc3339(findings.agent->started_at)},
                  {"observer", present::to_json(findings.agent->observer)}};
     }
-    return {{"schema", "netwatch.check/1"}, {"kernel", findings.kernel}, {"connections_visible", findings.observable},
-            {"hooks", hooks}, {"agent", agent}};
+    return {{"schema", "netwatch.check/1"},
+            {"kernel", findings.kernel},
+            {"connections_visible", findings.observable},
+            {"hooks", hooks},
+            {"agent", agent}};
 }
 
 core::Result<core::ExitCode> check(const Options& options, const Globals& globals) {

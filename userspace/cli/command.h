@@ -31,7 +31,7 @@ struct Command {
 };
 
 // Each adds one command with its options, help and examples. `app` and `globals` outlive what is returned.
-[[nodiscard]] Run add_answer(CLI::App& app, const Globals& globals); // plain `netwatch`
+[[nodiscard]] Run add_answer(CLI::App& app, const Globals& globals);  // plain `netwatch`
 [[nodiscard]] Command add_agent(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_top(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_why(CLI::App& app, const Globals& globals);

@@ -66,7 +66,7 @@ std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const 
     std::vector<CLI::ConfigItem> routed;
     const auto commands = app_.get_subcommands([](const CLI::App*) { return true; });
     for (const auto& item : CLI::ConfigTOML::from_config(input)) {
-        if (item.name == "++" || item.name == "--") continue; // marks of a section's beginning and end
+        if (item.name == "++" || item.name == "--") continue;  // marks of a section's beginning and end
         const bool in_section = !item.parents.empty();
         std::vector<std::string> known = in_section ? std::vector<std::string>() : keys_of(app_);
         std::vector<std::string> names;
@@ -84,7 +84,9 @@ std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const 
             copy.parents = {command->get_name()};
             routed.push_back(std::move(copy));
         }
-        if (!section_known) fail(fmt::format("no command is called \"{}\"", item.parents[0]), nearest(item.parents[0], names));
+        if (!section_known)
+            fail(fmt::format("no command is called \"{}\"", item.parents[0]),
+                 nearest(item.parents[0], names));
         if (!taken) fail(fmt::format("unknown key \"{}\"", item.name), nearest(item.name, known));
     }
     return routed;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The config file of --config: TOML or INI, keys are option names. A key stands for the option of that name of the
-// program or of any command; in a [section] named after a command, for that command's alone:
+// The config file of --config: TOML or INI, keys are option names. A key stands for the option of that name
+// of the program or of any command; in a [section] named after a command, for that command's alone:
 //
 //     socket = "/run/netwatch/netwatch.sock"
 //     netns = ["/run/netns/blue"]

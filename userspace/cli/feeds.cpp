@@ -19,7 +19,9 @@ class SocketFeed : public top::Feed {
 public:
     explicit SocketFeed(service::Client client) : client_(std::move(client)) {}
     core::Result<model::HostView> view() override { return client_.view(); }
-    core::Result<model::Ladder> ladder(const model::Endpoint& target) override { return client_.ladder(target); }
+    core::Result<model::Ladder> ladder(const model::Endpoint& target) override {
+        return client_.ladder(target);
+    }
 
 private:
     service::Client client_;
@@ -46,12 +48,13 @@ core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool&
     if (reached) return std::make_unique<SocketFeed>(client);
     if (reached.error().exit_code == core::ExitCode::usage) return std::unexpected(reached.error());
     if (auto allowed = service::check_privileges(); !allowed) {
-        return core::fail(fmt::format("{}, and this process cannot observe itself: {}", reached.error().message,
-                                      allowed.error().message),
+        return core::fail(fmt::format("{}, and this process cannot observe itself: {}",
+                                      reached.error().message, allowed.error().message),
                           allowed.error().hint, allowed.error().exit_code);
     }
     // A screen is no place for a log: what it would say is in the view.
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
     spdlog::set_level(spdlog::level::err);
     service::AgentOptions options;
     options.state_dir = globals.state_dir;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a screen gets its view: the agent on the socket, or one inside this process where none answers. One thread.
+// Where a screen gets its view: the agent on the socket, or one inside this process where none answers. One
+// thread.
 #pragma once
 
 #include <memory>

@@ -43,9 +43,9 @@ core::Result<core::ExitCode> list(const Options& options, const Globals& globals
         incidents.push_back(std::move(*incident));
     }
     const auto style = present::detect_style(STDOUT_FILENO, globals.no_color);
-    const auto printed = print(options.json
-                                   ? present::to_text(shown, 1) + "\n"
-                                   : present::incidents_table(incidents, service::utc_now(), options.all, style));
+    const auto printed =
+        print(options.json ? present::to_text(shown, 1) + "\n"
+                           : present::incidents_table(incidents, service::utc_now(), options.all, style));
     if (!printed) return std::unexpected(printed.error());
     return options.check ? exit_code_of(incidents) : core::ExitCode::fine;
 }
@@ -80,11 +80,14 @@ Command add_incidents(CLI::App& app, const Globals& globals) {
     auto* command = app.add_subcommand("incidents", "what is open; a running agent is asked");
     const auto options = std::make_shared<Options>();
     command->add_flag("--all", options->all, "suspected, benign (info) and resolved ones too");
-    auto* follow_flag = command->add_flag("--follow", options->follow, "each time one changes, until interrupted");
+    auto* follow_flag =
+        command->add_flag("--follow", options->follow, "each time one changes, until interrupted");
     command->add_flag("--json", options->json, "JSON as docs/schemas/incident.schema.json has it");
     command->add_flag("--check", options->check, "exit 3 if one above info is open")->excludes(follow_flag);
     command->footer(footer);
-    return {command, [options, &globals] { return options->follow ? follow(*options, globals) : list(*options, globals); }};
+    return {command, [options, &globals] {
+                return options->follow ? follow(*options, globals) : list(*options, globals);
+            }};
 }
 
 }  // namespace netwatch::cli

@@ -9,8 +9,8 @@
 
 namespace netwatch::cli {
 
-// Writes all of it. Errors: stdout cannot be written to; where the reader has gone, an error without a message whose
-// exit code is `fine`.
+// Writes all of it. Errors: stdout cannot be written to; where the reader has gone, an error without a
+// message whose exit code is `fine`.
 [[nodiscard]] core::Result<void> print(std::string_view text);
 
 // 3 where one of them is an alarm.

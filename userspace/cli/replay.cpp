@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "cli/command.h"
 #include "cli/output.h"
@@ -18,6 +20,7 @@ namespace {
 
 struct Options {
     std::filesystem::path file;
+    std::string until;
     bool json = false;
 };
 
@@ -25,36 +28,55 @@ constexpr const char* footer =
     "Examples:\n"
     "  netwatch replay /var/lib/netwatch/recording.db         the incidents of that run\n"
     "  netwatch replay recording.db --json | jq '.[].summary'\n"
+    "  netwatch replay recording.db --until 2026-11-22T19:43:07Z   as it was at that time\n"
     "\n"
     "Needs no privileges. Exit 3: an incident above info was open at the end.";
 
+core::Result<std::optional<core::UtcNs>> parse_until(const std::string& text) {
+    if (text.empty()) return std::nullopt;
+    const auto until = core::parse_rfc3339(text);
+    if (until) return until;
+    return core::usage_error(fmt::format("--until: \"{}\" is no time", text),
+                             "write it as 2026-11-22T19:43:07.250Z");
+}
+
+// Times are read and written in milliseconds: a CLOCK within that of `until` belongs to it.
+bool is_after(const model::Record& record, core::UtcNs until) {
+    const auto* clock = std::get_if<netwatch_clock>(&record);
+    return clock != nullptr && clock->realtime_ns >= until.ns + static_cast<std::int64_t>(core::ns_per_ms);
+}
+
 // What could be read enters the engine, whatever comes after it.
-core::Result<void> feed(model::Source& source, diagnosis::Engine& engine) {
+core::Result<void> feed(model::Source& source, std::optional<core::UtcNs> until, diagnosis::Engine& engine) {
     for (;;) {
         const auto bytes = source.next();
         if (!bytes) return std::unexpected(bytes.error());
         if (!*bytes) return {};
         const auto record = model::decode(**bytes);
         if (!record) return std::unexpected(record.error());
+        if (until && is_after(*record, *until)) return {};
         engine.observe(*record);
     }
 }
 
 core::Result<core::ExitCode> replay(const Options& options, const Globals& globals) {
+    const auto until = parse_until(options.until);
+    if (!until) return std::unexpected(until.error());
     auto recording = recorder::RecordingSource::open(options.file);
     if (!recording) return std::unexpected(recording.error());
     diagnosis::Engine engine(service::from_named(recording->meta().limits));
     auto resumed = service::parse_incidents(recording->resumed());
     if (!resumed) return std::unexpected(resumed.error().within(options.file.string()));
     if (!resumed->empty()) engine.resume(std::move(*resumed));
-    const auto fed = feed(*recording, engine);
+    const auto fed = feed(*recording, *until, engine);
 
     const auto incidents = engine.incidents();
     auto list = nlohmann::json::array();
     for (const auto& incident : incidents) list.push_back(present::to_json(incident));
     const auto style = present::detect_style(STDOUT_FILENO, globals.no_color);
-    const auto printed = print(options.json ? present::to_text(list, 1) + "\n"
-                                            : present::incidents_table(incidents, engine.view().at, true, style));
+    const auto printed =
+        print(options.json ? present::to_text(list, 1) + "\n"
+                           : present::incidents_table(incidents, engine.view().at, true, style));
     if (!printed) return std::unexpected(printed.error());
     if (!fed) return std::unexpected(fed.error());
     return exit_code_of(incidents);
@@ -66,6 +88,7 @@ Command add_replay(CLI::App& app, const Globals& globals) {
     auto* command = app.add_subcommand("replay", "a recording through the diagnosis again");
     const auto options = std::make_shared<Options>();
     command->add_option("FILE", options->file, "the recording")->required()->type_name("");
+    command->add_option("--until", options->until, "stop at this time (RFC 3339)")->type_name("TIME");
     command->add_flag("--json", options->json, "a JSON array of incidents");
     command->footer(footer);
     return {command, [options, &globals] { return replay(*options, globals); }};

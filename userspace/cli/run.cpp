@@ -38,7 +38,9 @@ int say(const core::Error& error) {
 void add_globals(CLI::App& app, Globals& globals) {
     app.set_version_flag("--version", "netwatch " NETWATCH_VERSION);
     app.add_flag("--no-color", globals.no_color, "no colours (NO_COLOR in the environment does the same)");
-    app.add_option("--socket", globals.socket, "the agent's socket")->type_name("PATH")->capture_default_str();
+    app.add_option("--socket", globals.socket, "the agent's socket")
+        ->type_name("PATH")
+        ->capture_default_str();
     app.add_option("--state-dir", globals.state_dir,
                    "where an agent keeps its recording and what is open; agent: " +
                        std::string(service::default_state_dir))
@@ -94,7 +96,7 @@ int run_checked(int argc, const char* const* argv) {
 }  // namespace
 
 int run(int argc, const char* const* argv) {
-    ::signal(SIGPIPE, SIG_IGN); // a reader that has gone is told by write()
+    ::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is told by write()
     try {
         return run_checked(argc, argv);
     } catch (const std::exception& error) {

@@ -12,7 +12,7 @@ namespace netwatch::cli {
 namespace {
 
 constexpr const char* forms = "give ADDRESS, ADDRESS:PORT, [IPV6]:PORT or NAME[:PORT]";
-constexpr std::size_t longest_name = 253; // RFC 1035, 2.3.4
+constexpr std::size_t longest_name = 253;  // RFC 1035, 2.3.4
 
 core::Result<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
@@ -23,10 +23,11 @@ core::Result<std::uint16_t> parse_port(std::string_view text) {
 
 bool is_name(std::string_view text) {
     const auto fits = [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-               c == '.';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_' || c == '.';
     };
-    return !text.empty() && text.size() <= longest_name && text.front() != '-' && std::ranges::all_of(text, fits);
+    return !text.empty() && text.size() <= longest_name && text.front() != '-' &&
+           std::ranges::all_of(text, fits);
 }
 
 bool looks_like_ipv4(std::string_view text) {
@@ -43,11 +44,12 @@ core::Result<Target> parse_bracketed(std::string_view text) {
         return core::usage_error(fmt::format("\"{}\" is no IPv6 address", host), forms);
     }
     const auto rest = text.substr(close + 1);
-    if (!rest.starts_with(':')) return core::usage_error(fmt::format("\"{}\" after the bracket is no port", rest), forms);
+    if (!rest.starts_with(':'))
+        return core::usage_error(fmt::format("\"{}\" after the bracket is no port", rest), forms);
     const auto port = parse_port(rest.substr(1));
-    return std::unexpected(port ? core::Error{fmt::format("\"{}\" is no destination", text), forms,
-                                              core::ExitCode::usage}
-                                : port.error());
+    return std::unexpected(
+        port ? core::Error{fmt::format("\"{}\" is no destination", text), forms, core::ExitCode::usage}
+             : port.error());
 }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -82,7 +84,8 @@ core::Result<Target> parse_target(std::string_view text) {
     }
     const auto colon = rest.find(':');
     if (colon != rest.rfind(':')) {
-        return core::usage_error(fmt::format("\"{}\" is no IPv6 address", rest), "with a port it is [IPV6]:PORT");
+        return core::usage_error(fmt::format("\"{}\" is no IPv6 address", rest),
+                                 "with a port it is [IPV6]:PORT");
     }
     const auto host = rest.substr(0, colon);
     if (colon != std::string_view::npos) {
@@ -90,8 +93,10 @@ core::Result<Target> parse_target(std::string_view text) {
         if (!port) return std::unexpected(port.error());
         target.port = *port;
     }
-    if (looks_like_ipv4(host)) return core::usage_error(fmt::format("\"{}\" is no IPv4 address", host), forms);
-    if (!is_name(host)) return core::usage_error(fmt::format("\"{}\" is neither an address nor a name", host), forms);
+    if (looks_like_ipv4(host))
+        return core::usage_error(fmt::format("\"{}\" is no IPv4 address", host), forms);
+    if (!is_name(host))
+        return core::usage_error(fmt::format("\"{}\" is neither an address nor a name", host), forms);
     target.name = host;
     return Target(target);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a person types for a destination. Passive: a name is looked up in what netwatch has seen and in /etc/hosts,
-// never asked for.
+// What a person types for a destination. Passive: a name is looked up in what netwatch has seen and in
+// /etc/hosts, never asked for.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,13 @@ struct NamedTarget {
 };
 using Target = std::variant<model::Endpoint, NamedTarget>;
 
-// ADDRESS[:PORT], [IPV6]:PORT or NAME[:PORT], each with an optional /tcp or /udp. Errors (usage): what is wrong.
+// ADDRESS[:PORT], [IPV6]:PORT or NAME[:PORT], each with an optional /tcp or /udp. Errors (usage): what is
+// wrong.
 [[nodiscard]] core::Result<Target> parse_target(std::string_view text);
 
 // The addresses of a name: of the destinations that carry it, else those in `hosts` (the text of /etc/hosts).
 // Errors (usage): nobody knows the name.
-[[nodiscard]] core::Result<std::vector<model::Endpoint>> resolve(const NamedTarget& target,
-                                                                 const model::HostView& view, std::string_view hosts);
+[[nodiscard]] core::Result<std::vector<model::Endpoint>>
+resolve(const NamedTarget& target, const model::HostView& view, std::string_view hosts);
 
 }  // namespace netwatch::cli

@@ -17,13 +17,12 @@ struct Options {
     bool json = false;
 };
 
-constexpr const char* footer =
-    "Shows what an agent sees, or observes by itself where none answers.\n"
-    "\n"
-    "Examples:\n"
-    "  sudo netwatch top\n"
-    "  netwatch top --once                 the same as text, then exit\n"
-    "  netwatch top --once --json          the host's view as JSON";
+constexpr const char* footer = "Shows what an agent sees, or observes by itself where none answers.\n"
+                               "\n"
+                               "Examples:\n"
+                               "  sudo netwatch top\n"
+                               "  netwatch top --once                 the same as text, then exit\n"
+                               "  netwatch top --once --json          the host's view as JSON";
 
 core::Result<core::ExitCode> run_top(const Options& options, const Globals& globals) {
     bool embedded = false;

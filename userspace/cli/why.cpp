@@ -51,7 +51,8 @@ int badness(model::LadderVerdict verdict) {
 }
 
 // Of several addresses the worst one is shown, with the others named.
-core::Result<model::Ladder> ask(const service::Client& client, const std::vector<model::Endpoint>& endpoints) {
+core::Result<model::Ladder> ask(const service::Client& client,
+                                const std::vector<model::Endpoint>& endpoints) {
     std::optional<model::Ladder> worst;
     std::vector<model::DestinationRef> all;
     for (const auto& endpoint : endpoints | std::views::take(most_addresses)) {
@@ -83,7 +84,8 @@ core::Result<core::ExitCode> why(const Options& options, const Globals& globals)
     const auto printed = print(options.json ? present::to_text(present::to_json(*ladder), 1) + "\n"
                                             : present::ladder_text(*ladder, *view, style));
     if (!printed) return std::unexpected(printed.error());
-    return ladder->verdict == model::LadderVerdict::failing ? core::ExitCode::incident_open : core::ExitCode::fine;
+    return ladder->verdict == model::LadderVerdict::failing ? core::ExitCode::incident_open
+                                                            : core::ExitCode::fine;
 }
 
 }  // namespace

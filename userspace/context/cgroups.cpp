@@ -21,8 +21,10 @@ std::string unescape(std::string_view text) {
     const auto octal = [](char c) { return c >= '0' && c <= '7'; };
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) && octal(text[i + 3])) {
-            out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+        if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) &&
+            octal(text[i + 3])) {
+            out +=
+                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
             i += 3;
         } else {
             out += text[i];
@@ -54,7 +56,8 @@ std::string shorten_left(std::string_view path, std::size_t bytes) {
     constexpr std::string_view ellipsis = "…";
     if (path.size() <= bytes) return std::string(path);
     path.remove_prefix(path.size() - (bytes - ellipsis.size()));
-    while (!path.empty() && (static_cast<unsigned char>(path.front()) & 0xc0U) == 0x80U) path.remove_prefix(1);
+    while (!path.empty() && (static_cast<unsigned char>(path.front()) & 0xc0U) == 0x80U)
+        path.remove_prefix(1);
     return std::string(ellipsis).append(path);
 }
 
@@ -67,7 +70,7 @@ std::vector<CgroupPaths::Found> CgroupPaths::resolve(std::span<const std::uint64
     std::vector<Found> found;
     std::unordered_set<std::uint64_t> wanted(ids.begin(), ids.end());
     const auto take = [&](const fs::path& directory) {
-        struct stat status {};
+        struct stat status{};
         if (::lstat(directory.c_str(), &status) != 0 || wanted.erase(status.st_ino) == 0) return;
         const auto below = directory.lexically_relative(mount_);
         found.push_back({status.st_ino, below == "." ? "/" : "/" + below.string()});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths of cgroups by id. The id of a cgroup v2 is the inode of its directory (kernfs), so one walk of the mount point
-// answers for all of them.
+// Paths of cgroups by id. The id of a cgroup v2 is the inode of its directory (kernfs), so one walk of the
+// mount point answers for all of them.
 #pragma once
 
 #include <cstddef>
@@ -24,17 +24,19 @@ namespace netwatch::context {
 class CgroupPaths {
 public:
     // `proc` and `root` replace /proc and /.
-    explicit CgroupPaths(const std::filesystem::path& proc = "/proc", const std::filesystem::path& root = "/");
+    explicit CgroupPaths(const std::filesystem::path& proc = "/proc",
+                         const std::filesystem::path& root = "/");
 
     struct Found {
         std::uint64_t id;
-        std::string path; // below the mount point: "/system.slice/nginx.service"
+        std::string path;  // below the mount point: "/system.slice/nginx.service"
     };
-    // The paths of those that are there now and were not told before. Walks the tree once, at most 20,000 directories.
+    // The paths of those that are there now and were not told before. Walks the tree once, at most 20,000
+    // directories.
     [[nodiscard]] std::vector<Found> resolve(std::span<const std::uint64_t> ids);
 
 private:
-    std::filesystem::path mount_; // empty: none
+    std::filesystem::path mount_;  // empty: none
 };
 
 }  // namespace netwatch::context

@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t mapped_head_bytes = 12;
 
 std::uint32_t inode_of(int fd) {
-    struct stat status {};
+    struct stat status{};
     return ::fstat(fd, &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
 }
 
@@ -39,8 +39,8 @@ bool is_module(std::string_view name) {
     return false;
 }
 
-// A table that holds something, in the namespace of the calling thread. To ask is not to load modules: where conntrack
-// is a module and its netlink part is not there, nobody else asks either.
+// A table that holds something, in the namespace of the calling thread. To ask is not to load modules: where
+// conntrack is a module and its netlink part is not there, nobody else asks either.
 bool has_table() {
     std::uint64_t entries = 0;
     std::ifstream("/proc/sys/net/netfilter/nf_conntrack_count") >> entries;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where NAT sends a connection, as conntrack of its network namespace knows it. Reads only, asks the kernel of this
-// host only.
+// Where NAT sends a connection, as conntrack of its network namespace knows it. Reads only, asks the kernel
+// of this host only.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Translated {
     model::Endpoint real;
 };
 
-// One thread at a time; that thread enters other namespaces for the time of a call and comes back. Between calls no
-// namespace is held: one that its owner removes is gone.
+// One thread at a time; that thread enters other namespaces for the time of a call and comes back. Between
+// calls no namespace is held: one that its owner removes is gone.
 class Conntrack {
 public:
     struct Question {
@@ -33,7 +33,8 @@ public:
         std::uint32_t pid; /* of its process; 0: not known */
     };
 
-    // `netns_paths`: namespaces that can be reached by path; others are reached through a process that lives there.
+    // `netns_paths`: namespaces that can be reached by path; others are reached through a process that lives
+    // there.
     explicit Conntrack(std::vector<std::filesystem::path> netns_paths = {});
 
     // Those whose packets really go elsewhere. Asks the socket's namespace, then the agent's own.

@@ -63,12 +63,14 @@ std::string Statement::text(int column) const {
 std::span<const std::byte> Statement::bytes(int column) const {
     const void* blob = sqlite3_column_blob(statement_.get(), column);
     const auto length = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
-    return blob == nullptr ? std::span<const std::byte>() : std::span(static_cast<const std::byte*>(blob), length);
+    return blob == nullptr ? std::span<const std::byte>()
+                           : std::span(static_cast<const std::byte*>(blob), length);
 }
 
 core::Result<Database> Database::open(const std::string& uri, int flags) {
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(uri.c_str(), &raw, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code =
+        sqlite3_open_v2(uri.c_str(), &raw, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(raw);
     if (code != SQLITE_OK) return core::fail(raw == nullptr ? "out of memory" : sqlite3_errmsg(raw));
     sqlite3_extended_result_codes(raw, 1);
@@ -89,8 +91,9 @@ core::Result<Database> Database::open_untrusted(const std::filesystem::path& pat
     auto database = open(uri_of(path, has_log ? "" : "?immutable=1"), SQLITE_OPEN_READONLY);
     if (!database) return database;
     sqlite3* raw = database->database_.get();
-    sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    // Without it SQLite opens no file that is shorter than it says: what is left of it can be read.
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, nullptr);
     sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, longest_value_bytes);
     if (auto checked = database->execute("PRAGMA cell_size_check=ON; PRAGMA mmap_size=0"); !checked) {
         return std::unexpected(checked.error());

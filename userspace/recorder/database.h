@@ -16,8 +16,8 @@
 
 namespace netwatch::recorder {
 
-// A prepared statement. Lives no longer than its database. Columns and parameters as SQLite counts them: parameters
-// from 1, columns from 0. What a column returns is valid until the next step().
+// A prepared statement. Lives no longer than its database. Columns and parameters as SQLite counts them:
+// parameters from 1, columns from 0. What a column returns is valid until the next step().
 class Statement {
 public:
     Statement(sqlite3_stmt* statement, sqlite3* database) : statement_(statement), database_(database) {}
@@ -45,7 +45,8 @@ class Database {
 public:
     // Makes the file where it is missing.
     [[nodiscard]] static core::Result<Database> open_for_writing(const std::filesystem::path& path);
-    // Opens a file that a stranger may have made: nothing in its schema is run, no value above 64 MiB is read.
+    // Opens a file that a stranger may have made: nothing in its schema is run, no value above 64 MiB is
+    // read.
     [[nodiscard]] static core::Result<Database> open_untrusted(const std::filesystem::path& path);
 
     [[nodiscard]] core::Result<void> execute(const char* sql);

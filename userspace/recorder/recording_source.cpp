@@ -43,14 +43,18 @@ core::Result<void> check_schema(Database& database) {
 }  // namespace
 
 RecordingSource::RecordingSource(std::filesystem::path path, Database database, Statement select)
-    : path_(std::move(path)), database_(std::move(database)), select_(std::move(select)) {}
+    : path_(std::move(path)),
+      database_(std::move(database)),
+      select_(std::move(select)) {}
 
 core::Result<RecordingSource> RecordingSource::open(const std::filesystem::path& path) {
-    const std::string hint = "give a recording that `netwatch agent` wrote: recording.db in its state directory";
+    const std::string hint =
+        "give a recording that `netwatch agent` wrote: recording.db in its state directory";
     auto database = Database::open_untrusted(path);
     if (!database) return core::fail(fmt::format("{}: {}", path.string(), database.error().message), hint);
     if (auto checked = check_schema(*database); !checked) {
-        return core::fail(fmt::format("{} is not a recording: {}", path.string(), checked.error().message), hint);
+        return core::fail(fmt::format("{} is not a recording: {}", path.string(), checked.error().message),
+                          hint);
     }
     auto select = database->prepare("SELECT id, records FROM batches ORDER BY id");
     if (!select) return core::fail(fmt::format("{}: {}", path.string(), select.error().message), hint);
@@ -72,8 +76,8 @@ core::Result<void> RecordingSource::read_meta() {
         values[select->text(0)] = select->text(1);
     }
     if (number<std::uint32_t>(values["format"]) != recording_format) {
-        return core::fail(fmt::format("a recording of format \"{}\", this netwatch reads {}", values["format"],
-                                      recording_format),
+        return core::fail(fmt::format("a recording of format \"{}\", this netwatch reads {}",
+                                      values["format"], recording_format),
                           "read it with the version that wrote it: " + values["agent_version"]);
     }
     if (number<std::uint32_t>(values["abi_version"]) != NETWATCH_ABI_VERSION) {
@@ -105,8 +109,8 @@ core::Result<void> RecordingSource::read_resumed() {
 }
 
 std::unexpected<core::Error> RecordingSource::damaged(std::string_view what) {
-    damage_ = core::Error{fmt::format("{} is damaged after {} records (after batch {}): {}", path_.string(), records_,
-                                      last_batch_, what),
+    damage_ = core::Error{fmt::format("{} is damaged after {} records (after batch {}): {}", path_.string(),
+                                      records_, last_batch_, what),
                           "what came before it was read"};
     return std::unexpected(*damage_);
 }
@@ -118,7 +122,8 @@ core::Result<bool> RecordingSource::load_batch() {
     if (!*row) return false;
     const auto frame = select_.bytes(1);
     const auto length = ZSTD_getFrameContentSize(frame.data(), frame.size());
-    if (length == ZSTD_CONTENTSIZE_ERROR || length == ZSTD_CONTENTSIZE_UNKNOWN) return damaged("not a zstd frame");
+    if (length == ZSTD_CONTENTSIZE_ERROR || length == ZSTD_CONTENTSIZE_UNKNOWN)
+        return damaged("not a zstd frame");
     if (length > largest_batch_bytes) return damaged(fmt::format("a batch of {} bytes", length));
     batch_.resize(length);
     const std::size_t got = ZSTD_decompress(batch_.data(), batch_.size(), frame.data(), frame.size());

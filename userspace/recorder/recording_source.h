@@ -30,7 +30,8 @@ public:
     // JSON of the incidents that were open when the run began.
     [[nodiscard]] const std::vector<std::string>& resumed() const { return resumed_; }
 
-    // Errors: damaged from here on; the message says after how many records. It is the same at every further call.
+    // Errors: damaged from here on; the message says after how many records. It is the same at every further
+    // call.
     [[nodiscard]] core::Result<std::optional<std::span<const std::byte>>> next() override;
 
 private:
@@ -41,7 +42,7 @@ private:
     [[nodiscard]] std::unexpected<core::Error> damaged(std::string_view what);
 
     std::filesystem::path path_;
-    Database database_; // before select_: a statement dies first
+    Database database_;  // before select_: a statement dies first
     Statement select_;
     RecordingMeta meta_;
     std::vector<std::string> resumed_;

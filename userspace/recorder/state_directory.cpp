@@ -63,7 +63,7 @@ std::string began_at(Database& database) {
 }
 
 std::string changed_at(const fs::path& path) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) return "unknown";
     return fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(status.st_mtime));
 }
@@ -102,8 +102,9 @@ core::Result<StateDirectory> StateDirectory::hold(const fs::path& path) {
     std::error_code error;
     const bool made = fs::create_directories(path, error);
     if (error && !fs::is_directory(path)) {
-        return core::fail(fmt::format("cannot make the state directory {}: {}", path.string(), error.message()),
-                          "give another one with --state-dir");
+        return core::fail(
+            fmt::format("cannot make the state directory {}: {}", path.string(), error.message()),
+            "give another one with --state-dir");
     }
     if (made) ::chmod(path.c_str(), 0750);
     auto lock = take_lock(path);
@@ -118,7 +119,8 @@ core::Result<void> StateDirectory::rotate() {
     std::string name = settle(current);
     if (name.empty()) name = changed_at(current);
     fs::path target = path_ / fmt::format("recording-{}.db", name);
-    for (int n = 2; fs::exists(target, error); ++n) target = path_ / fmt::format("recording-{}-{}.db", name, n);
+    for (int n = 2; fs::exists(target, error); ++n)
+        target = path_ / fmt::format("recording-{}-{}.db", name, n);
     fs::rename(current, target, error);
     if (error) return core::fail(fmt::format("cannot put {} aside: {}", current.string(), error.message()));
     for (const char* side : {"-wal", "-shm"}) {

@@ -19,15 +19,16 @@
 namespace netwatch::recorder {
 
 struct Retention {
-    std::uint64_t max_bytes = 512ULL << 20; // all recordings together
+    std::uint64_t max_bytes = 512ULL << 20;  // all recordings together
     std::chrono::hours max_age = std::chrono::hours(24 * 30);
 };
 
 // One thread at a time.
 class StateDirectory {
 public:
-    // Makes the directory (0750) where it is missing. Errors: another agent holds it (usage, with its pid), or it
-    // cannot be made. A read-only directory is held without a lock: writing to it will fail, and say so.
+    // Makes the directory (0750) where it is missing. Errors: another agent holds it (usage, with its pid),
+    // or it cannot be made. A read-only directory is held without a lock: writing to it will fail, and say
+    // so.
     [[nodiscard]] static core::Result<StateDirectory> hold(const std::filesystem::path& path);
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -40,7 +41,9 @@ public:
     void prune(const Retention& retention, std::uint64_t current_bytes);
 
 private:
-    StateDirectory(std::filesystem::path path, core::Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+    StateDirectory(std::filesystem::path path, core::Fd lock)
+        : path_(std::move(path)),
+          lock_(std::move(lock)) {}
 
     std::filesystem::path path_;
     core::Fd lock_;

@@ -17,7 +17,7 @@ namespace {
 
 void signal_fd(const core::Fd& fd) {
     const std::uint64_t one = 1;
-    (void)!::write(fd.get(), &one, sizeof(one)); // fails only if it is readable already
+    (void)!::write(fd.get(), &one, sizeof(one));  // fails only if it is readable already
 }
 
 }  // namespace
@@ -35,7 +35,8 @@ core::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options, const Op
     if (!capture_options) return std::unexpected(capture_options.error());
     auto capture = open_capture(*capture_options);
     if (!capture) return std::unexpected(capture.error());
-    if (auto launched = agent->launch(std::move(*capture)); !launched) return std::unexpected(launched.error());
+    if (auto launched = agent->launch(std::move(*capture)); !launched)
+        return std::unexpected(launched.error());
     return agent;
 }
 
@@ -57,7 +58,8 @@ core::Result<CaptureOptions> Agent::prepare() {
     if (!state) return std::unexpected(state.error());
     state_ = std::move(*state);
     if (options_.socket) {
-        if (auto prepared = prepare_socket_path(*options_.socket); !prepared) return std::unexpected(prepared.error());
+        if (auto prepared = prepare_socket_path(*options_.socket); !prepared)
+            return std::unexpected(prepared.error());
     }
     return capture;
 }
@@ -83,7 +85,8 @@ void Agent::run() {
 
 void Agent::become_ready() {
     if (options_.ready_file) {
-        const auto written = recorder::write_atomically(*options_.ready_file, fmt::format("{}\n", ::getpid()));
+        const auto written =
+            recorder::write_atomically(*options_.ready_file, fmt::format("{}\n", ::getpid()));
         if (!written) spdlog::error("the ready file: {}", written.error().message);
     }
     const std::lock_guard lock(mutex_);

@@ -7,8 +7,8 @@
 //     signals.wait((*agent)->ended_fd());
 //     auto ended = (*agent)->stop();
 //
-// Threads: one captures and diagnoses; one writes the recording; one finds out about cgroups and NAT; the server has a
-// dozen. Made, stopped and destroyed by one thread; pipeline() answers to any.
+// Threads: one captures and diagnoses; one writes the recording; one finds out about cgroups and NAT; the
+// server has a dozen. Made, stopped and destroyed by one thread; pipeline() answers to any.
 #pragma once
 
 #include <atomic>
@@ -47,19 +47,19 @@ struct CaptureOptions {
 using OpenCapture = std::function<core::Result<std::unique_ptr<Capture>>(const CaptureOptions&)>;
 
 struct AgentOptions {
-    std::optional<std::filesystem::path> state_dir; /* empty: a private one, gone with the agent */
-    std::optional<std::filesystem::path> socket;    /* empty: nobody can ask but through pipeline() */
+    std::optional<std::filesystem::path> state_dir;  /* empty: a private one, gone with the agent */
+    std::optional<std::filesystem::path> socket;     /* empty: nobody can ask but through pipeline() */
     std::optional<std::filesystem::path> ready_file; /* there while the agent is ready; holds its pid */
     std::optional<recorder::Retention> record = recorder::Retention{}; /* empty: nothing is recorded */
-    std::vector<std::filesystem::path> netns; /* empty: all */
+    std::vector<std::filesystem::path> netns;                          /* empty: all */
     std::uint32_t ring_bytes = default_ring_bytes;
     std::vector<std::string> disabled_features;
 };
 
 class Agent {
 public:
-    // Returns when records are being captured. Errors: a namespace that cannot be read, a taken socket or state
-    // directory (usage); what `open_capture` says.
+    // Returns when records are being captured. Errors: a namespace that cannot be read, a taken socket or
+    // state directory (usage); what `open_capture` says.
     [[nodiscard]] static core::Result<std::unique_ptr<Agent>> start(AgentOptions options,
                                                                     const OpenCapture& open_capture);
     ~Agent();
@@ -93,8 +93,8 @@ private:
     core::Fd ended_; /* written to: it has ended */
     std::mutex mutex_;
     std::condition_variable changed_;
-    bool ready_ = false;            /* under mutex_ */
-    core::Result<void> outcome_;    /* the capture thread's until joined */
+    bool ready_ = false;         /* under mutex_ */
+    core::Result<void> outcome_; /* the capture thread's until joined */
     std::thread thread_;
 };
 

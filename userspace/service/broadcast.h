@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changed incidents on their way to those who follow. Publishing never waits for a follower: one that falls behind is
-// dropped, and counted. Any thread.
+// Changed incidents on their way to those who follow. Publishing never waits for a follower: one that falls
+// behind is dropped, and counted. Any thread.
 #pragma once
 
 #include <chrono>
@@ -25,8 +25,8 @@ namespace netwatch::service {
 
 class Broadcast;
 
-// One follower's queue. A follower without `all` gets the incidents that are shown without it, and goes on getting
-// those until they are resolved.
+// One follower's queue. A follower without `all` gets the incidents that are shown without it, and goes on
+// getting those until they are resolved.
 class Follower {
 public:
     enum class State : std::uint8_t { waiting, closed, dropped };

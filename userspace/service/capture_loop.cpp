@@ -14,7 +14,7 @@ namespace {
 
 constexpr core::BootNs after_failure_ns = 10 * core::ns_per_ms;
 constexpr core::BootNs while_flowing_ns = 100 * core::ns_per_ms;
-constexpr core::BootNs at_least_ns = 200 * core::ns_per_ms; // silence is judged by the clock alone
+constexpr core::BootNs at_least_ns = 200 * core::ns_per_ms;  // silence is judged by the clock alone
 constexpr core::BootNs walk_span_ns = core::ns_per_s;
 
 }  // namespace
@@ -29,7 +29,7 @@ void CaptureLoop::take(std::span<const std::byte> bytes) {
     pending_.insert(pending_.end(), bytes.begin(), bytes.end());
     records_since_clock_ = true;
     const auto record = model::decode(bytes);
-    if (!record) return; // counted where it is left out
+    if (!record) return;  // counted where it is left out
     if (tells_failure(*record)) failure_since_clock_ = true;
     context_.note(*record);
 }
@@ -69,7 +69,7 @@ core::Result<void> CaptureLoop::walk() {
     const auto found = context_.exchange();
     pending_.insert(pending_.end(), found.begin(), found.end());
     walked_ = true;
-    failure_since_clock_ = true; // the counters of live sockets tell of failures too
+    failure_since_clock_ = true;  // the counters of live sockets tell of failures too
     return {};
 }
 
@@ -96,7 +96,8 @@ bool CaptureLoop::wait(int stop_fd) const {
     core::BootNs until = std::min(now + while_flowing_ns, next_walk_);
     if (failure_since_clock_) until = std::min(until, last_clock_ + after_failure_ns);
     const core::BootNs ns = until > now ? until - now : 0;
-    const timespec patience{static_cast<std::time_t>(ns / core::ns_per_s), static_cast<long>(ns % core::ns_per_s)};
+    const timespec patience{static_cast<std::time_t>(ns / core::ns_per_s),
+                            static_cast<long>(ns % core::ns_per_s)};
     std::array<pollfd, 2> fds{{{stop_fd, POLLIN, 0}, {capture_->wait_fd(), POLLIN, 0}}};
     return ::ppoll(fds.data(), fds.size(), &patience, nullptr) > 0 && fds[0].revents != 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The beat of the agent: drains the ring, walks once a second, and puts CLOCK records between. A CLOCK follows each
-// drained batch that told of a failure (at most one in 10 ms), every 100 ms while records flow, and each second at
-// least. If this thread itself was away (stopped, or the machine was), nothing special is sent: the gap between two
-// CLOCKs says it.
+// The beat of the agent: drains the ring, walks once a second, and puts CLOCK records between. A CLOCK
+// follows each drained batch that told of a failure (at most one in 10 ms), every 100 ms while records flow,
+// and each 200 ms at least. If this thread itself was away (stopped, or the machine was), nothing special is
+// sent: the gap between two CLOCKs says it.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ public:
     // Both outlive this.
     CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, ContextWorker& context);
 
-    // HOOK, DROP_REASON, then records until `stop_fd` is readable; the last one is a CLOCK. `on_first_walk` is called
-    // once, when the first walk is complete and judged. Errors: nothing more can be captured.
+    // HOOK, DROP_REASON, then records until `stop_fd` is readable; the last one is a CLOCK. `on_first_walk`
+    // is called once, when the first walk is complete and judged. Errors: nothing more can be captured.
     [[nodiscard]] core::Result<void> run(int stop_fd, const std::function<void()>& on_first_walk);
 
 private:

@@ -16,7 +16,7 @@ namespace netwatch::service {
 namespace {
 
 constexpr std::time_t timeout_s = 10;
-constexpr std::time_t follow_timeout_s = 365L * 24 * 3600; // silence is what one hopes for
+constexpr std::time_t follow_timeout_s = 365L * 24 * 3600;  // silence is what one hopes for
 constexpr std::size_t longest_line_bytes = 16 << 20;
 
 httplib::Client connect(const std::filesystem::path& socket, std::time_t read_timeout_s) {
@@ -46,9 +46,9 @@ core::Result<void> Client::reach() const {
     address.sun_family = AF_UNIX;
     const std::string path = socket_.string();
     if (path.size() >= sizeof(address.sun_path)) {
-        return core::usage_error(fmt::format("the socket path {} is longer than {} bytes", path,
-                                             sizeof(address.sun_path) - 1),
-                                 "give a shorter one with --socket");
+        return core::usage_error(
+            fmt::format("the socket path {} is longer than {} bytes", path, sizeof(address.sun_path) - 1),
+            "give a shorter one with --socket");
     }
     path.copy(address.sun_path, sizeof(address.sun_path) - 1);
     const core::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -100,14 +100,16 @@ core::Result<void> Client::follow(bool all, const std::function<bool(std::string
         waiting.append(data, length);
         if (status != 200) return waiting.size() < longest_line_bytes;
         std::size_t begin = 0;
-        for (auto end = waiting.find('\n'); wanted && end != std::string::npos; end = waiting.find('\n', begin)) {
+        for (auto end = waiting.find('\n'); wanted && end != std::string::npos;
+             end = waiting.find('\n', begin)) {
             wanted = on_line(std::string_view(waiting).substr(begin, end - begin));
             begin = end + 1;
         }
         waiting.erase(0, begin);
         return wanted && waiting.size() < longest_line_bytes;
     };
-    const auto response = http.Get(all ? "/v1/incidents/follow?all=1" : "/v1/incidents/follow", on_response, on_bytes);
+    const auto response =
+        http.Get(all ? "/v1/incidents/follow?all=1" : "/v1/incidents/follow", on_response, on_bytes);
     if (!wanted) return {};
     if (status != 0 && status != 200) {
         httplib::Response said;

@@ -29,7 +29,8 @@ public:
     [[nodiscard]] core::Result<model::Ladder> ladder(const model::Endpoint& target) const;
 
     // Calls `on_line` with each changed incident's JSON until it returns false or the agent ends.
-    [[nodiscard]] core::Result<void> follow(bool all, const std::function<bool(std::string_view)>& on_line) const;
+    [[nodiscard]] core::Result<void> follow(bool all,
+                                            const std::function<bool(std::string_view)>& on_line) const;
 
 private:
     std::filesystem::path socket_;

@@ -36,7 +36,8 @@ void append(std::vector<std::byte>& bytes, const R& record) {
 }  // namespace
 
 ContextWorker::ContextWorker(std::vector<std::filesystem::path> netns_paths)
-    : conntrack_(std::move(netns_paths)), thread_([this] { run(); }) {}
+    : conntrack_(std::move(netns_paths)),
+      thread_([this] { run(); }) {}
 
 ContextWorker::~ContextWorker() {
     {
@@ -64,7 +65,8 @@ void ContextWorker::note(const model::Record& record) {
 
 void ContextWorker::note_cgroup(const netwatch_process& process) {
     if (process.cgroup_id == 0 || noted_.cgroups.size() >= most_cgroups_a_walk) return;
-    if (due(asked_cgroups_, std::uint64_t{process.cgroup_id}, boot_now())) noted_.cgroups.push_back(process.cgroup_id);
+    if (due(asked_cgroups_, std::uint64_t{process.cgroup_id}, boot_now()))
+        noted_.cgroups.push_back(process.cgroup_id);
 }
 
 void ContextWorker::note_connection(const netwatch_header& header, const netwatch_tuple& tuple,

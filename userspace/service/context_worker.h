@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds out who and where on a thread of its own: cgroup paths and NAT's real peers of what the records name, as
-// CGROUP and TRANSLATION records. Reading directories and asking conntrack can take long; the ring never waits for it.
+// Finds out who and where on a thread of its own: cgroup paths and NAT's real peers of what the records name,
+// as CGROUP and TRANSLATION records. Reading directories and asking conntrack can take long; the ring never
+// waits for it.
 #pragma once
 
 #include <condition_variable>
@@ -29,7 +30,8 @@ public:
     ContextWorker(const ContextWorker&) = delete;
     ContextWorker& operator=(const ContextWorker&) = delete;
 
-    // Remembers what there is to find out about a record. Bounded: what has no room is asked when it is seen again.
+    // Remembers what there is to find out about a record. Bounded: what has no room is asked when it is seen
+    // again.
     void note(const model::Record& record);
 
     // Hands what was noted to the thread, and returns the records that it has made since the last call.
@@ -42,7 +44,8 @@ private:
         [[nodiscard]] bool empty() const { return cgroups.empty() && connections.empty(); }
     };
     void note_cgroup(const netwatch_process& process);
-    void note_connection(const netwatch_header& header, const netwatch_tuple& tuple, const netwatch_process& process);
+    void note_connection(const netwatch_header& header, const netwatch_tuple& tuple,
+                         const netwatch_process& process);
     void run();
     [[nodiscard]] std::vector<std::byte> answer(const Questions& questions);
 

@@ -70,10 +70,11 @@ netwatch_clock clock_record(core::BootNs at) {
 core::Result<std::uint32_t> netns_inode(const std::filesystem::path& path) {
     const core::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
-        return core::usage_error(fmt::format("cannot read the namespace {}: {}", path.string(), std::strerror(errno)),
-                                 "give a path such as /run/netns/NAME or /proc/PID/ns/net");
+        return core::usage_error(
+            fmt::format("cannot read the namespace {}: {}", path.string(), std::strerror(errno)),
+            "give a path such as /run/netns/NAME or /proc/PID/ns/net");
     }
-    struct stat status {};
+    struct stat status{};
     if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET || ::fstat(fd.get(), &status) != 0) {
         return core::usage_error(fmt::format("{} is not a network namespace", path.string()),
                                  "give a path such as /run/netns/NAME or /proc/PID/ns/net");

@@ -36,7 +36,8 @@ core::Result<std::vector<std::string>> load_open_incidents(const std::filesystem
     std::error_code error;
     std::vector<std::string> texts;
     if (!std::filesystem::exists(path, error)) return texts;
-    if (std::filesystem::file_size(path, error) > largest_file_bytes) return core::fail(path.string() + " is too large");
+    if (std::filesystem::file_size(path, error) > largest_file_bytes)
+        return core::fail(path.string() + " is too large");
     std::ifstream stream(path);
     const std::string text{std::istreambuf_iterator<char>(stream), {}};
     const auto file = present::parse_json(text);

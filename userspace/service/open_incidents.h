@@ -18,7 +18,8 @@ namespace netwatch::service {
 // Neither resolved nor a mere suspicion.
 [[nodiscard]] bool outlives_agent(const model::Incident& incident);
 
-[[nodiscard]] core::Result<void> save_open_incidents(const std::filesystem::path& path, std::string_view boot_id,
+[[nodiscard]] core::Result<void> save_open_incidents(const std::filesystem::path& path,
+                                                     std::string_view boot_id,
                                                      std::span<const model::Incident> incidents);
 
 // JSON of each; none if there is no file or it is of another boot. Errors: the file is damaged.

@@ -20,25 +20,24 @@ constexpr core::BootNs save_span_ns = core::ns_per_s;
 constexpr auto view_age = std::chrono::milliseconds(200);
 
 bool opens_a_stream(std::uint16_t kind) {
-    return kind == NETWATCH_RECORD_HOST || kind == NETWATCH_RECORD_HOOK || kind == NETWATCH_RECORD_DROP_REASON ||
-           kind == NETWATCH_RECORD_CGROUP;
+    return kind == NETWATCH_RECORD_HOST || kind == NETWATCH_RECORD_HOOK ||
+           kind == NETWATCH_RECORD_DROP_REASON || kind == NETWATCH_RECORD_CGROUP;
 }
 
 }  // namespace
 
 bool tells_failure(const model::Record& record) {
-    return std::visit(
-        model::overloaded{
-            [](const netwatch_connect& c) { return c.outcome == NETWATCH_OUTCOME_FAILED; },
-            [](const netwatch_close& c) { return c.error != 0 || c.reset_received != 0; },
-            [](const netwatch_retransmit&) { return true; },
-            [](const netwatch_reset_received&) { return true; },
-            [](const netwatch_socket_error&) { return true; },
-            [](const netwatch_call_failed&) { return true; },
-            [](const netwatch_neighbor&) { return true; },
-            [](const auto&) { return false; },
-        },
-        record);
+    return std::visit(model::overloaded{
+                          [](const netwatch_connect& c) { return c.outcome == NETWATCH_OUTCOME_FAILED; },
+                          [](const netwatch_close& c) { return c.error != 0 || c.reset_received != 0; },
+                          [](const netwatch_retransmit&) { return true; },
+                          [](const netwatch_reset_received&) { return true; },
+                          [](const netwatch_socket_error&) { return true; },
+                          [](const netwatch_call_failed&) { return true; },
+                          [](const netwatch_neighbor&) { return true; },
+                          [](const auto&) { return false; },
+                      },
+                      record);
 }
 
 std::map<std::string, std::uint64_t> to_named(const diagnosis::Limits& limits) {
@@ -129,7 +128,8 @@ void Pipeline::keep_opening(std::span<const std::byte> record, std::uint16_t kin
     opening_.insert(opening_.end(), record.begin(), record.end());
 }
 
-// A batch ends at a CLOCK, so that a recording cut off between batches ends where the live diagnosis had judged.
+// A batch ends at a CLOCK, so that a recording cut off between batches ends where the live diagnosis had
+// judged.
 void Pipeline::record_batch(core::BootNs at) {
     if (at == 0 && batch_.size() < batch_bytes) return;
     if (batch_begun_ == 0) batch_begun_ = at;

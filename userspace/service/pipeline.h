@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way from captured records to incidents: what enters the diagnosis is what is recorded, in the same order,
-// CLOCK records included; what changes is published. deliver() from the capture thread; the questions from any thread.
+// The one way from captured records to incidents: what enters the diagnosis is what is recorded, in the same
+// order, CLOCK records included; what changes is published. deliver() from the capture thread; the questions
+// from any thread.
 #pragma once
 
 #include <chrono>
@@ -27,14 +28,16 @@
 namespace netwatch::service {
 
 struct PipelineOptions {
-    recorder::StateDirectory* state = nullptr; /* keeps what is open, and the recording; outlives the pipeline */
+    recorder::StateDirectory* state =
+        nullptr; /* keeps what is open, and the recording; outlives the pipeline */
     std::optional<recorder::Retention> record; /* empty: nothing is recorded */
 };
 
 // Whether a record tells of a failure that ought to be judged at once.
 [[nodiscard]] bool tells_failure(const model::Record& record);
 
-// Limits of the diagnosis as a recording carries them, and back; what is missing or out of reason is the default.
+// Limits of the diagnosis as a recording carries them, and back; what is missing or out of reason is the
+// default.
 [[nodiscard]] std::map<std::string, std::uint64_t> to_named(const diagnosis::Limits& limits);
 [[nodiscard]] diagnosis::Limits from_named(const std::map<std::string, std::uint64_t>& named);
 
@@ -48,7 +51,8 @@ public:
 
     // Whole records, one after the other, in the order of their arrival.
     void deliver(std::span<const std::byte> records);
-    // Ends the stream: what is open is kept, the recording is closed. Once, after the last deliver() and question.
+    // Ends the stream: what is open is kept, the recording is closed. Once, after the last deliver() and
+    // question.
     void finish();
 
     [[nodiscard]] std::vector<model::Incident> incidents() const;
@@ -78,8 +82,9 @@ private:
     Broadcast broadcast_;
 
     /* The capture thread's own from here on. */
-    std::vector<std::byte> batch_;   /* not yet handed to the writer */
-    std::vector<std::byte> opening_; /* what a recording that begins later needs: HOST, HOOK, DROP_REASON, CGROUP */
+    std::vector<std::byte> batch_; /* not yet handed to the writer */
+    std::vector<std::byte>
+        opening_; /* what a recording that begins later needs: HOST, HOOK, DROP_REASON, CGROUP */
     core::BootNs batch_begun_ = 0;
     core::BootNs saved_at_ = 0;
     bool unsaved_ = false;

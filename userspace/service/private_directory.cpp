@@ -22,7 +22,7 @@ core::Result<PrivateDirectory> PrivateDirectory::make() {
 }
 
 PrivateDirectory::~PrivateDirectory() {
-    std::error_code ignored; // what cannot be removed is left to the system's own cleaning
+    std::error_code ignored;  // what cannot be removed is left to the system's own cleaning
     if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 

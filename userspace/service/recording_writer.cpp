@@ -15,7 +15,9 @@ constexpr std::size_t most_queued_bytes = 32U << 20;
 }  // namespace
 
 RecordingWriter::RecordingWriter(recorder::StateDirectory& state, recorder::Retention retention)
-    : state_(state), retention_(retention), thread_([this] { run(); }) {}
+    : state_(state),
+      retention_(retention),
+      thread_([this] { run(); }) {}
 
 RecordingWriter::~RecordingWriter() {
     {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes recordings on a thread of its own, so that a slow disk never holds up the ring buffer. What cannot be written
-// ends the recording with an error that is kept; the agent goes on without.
+// Writes recordings on a thread of its own, so that a slow disk never holds up the ring buffer. What cannot
+// be written ends the recording with an error that is kept; the agent goes on without.
 #pragma once
 
 #include <atomic>
@@ -37,7 +37,8 @@ public:
     // Takes whole records. Never waits.
     void append(core::BootNs at, std::vector<std::byte> records);
 
-    // The recording is so large that another one should begin, or the earlier ones could never be removed in time.
+    // The recording is so large that another one should begin, or the earlier ones could never be removed in
+    // time.
     [[nodiscard]] bool is_full() const { return bytes_.load() >= retention_.max_bytes / 4; }
     // Why the recording has stopped; empty while it goes on.
     [[nodiscard]] std::optional<std::string> error() const;

@@ -32,7 +32,7 @@ public:
     core::Result<void> walk(const OnRecord& on_record) override {
         if (const auto walked = sensor_->walk(on_record); !walked && !walk_failed_) {
             spdlog::warn("live sockets are not walked: {}", walked.error().message);
-            walk_failed_ = true; // said once: the events go on without the counters
+            walk_failed_ = true;  // said once: the events go on without the counters
         }
         sensor_->read_drops(on_record);
         sensor_->read_accounts(on_record);
@@ -59,7 +59,8 @@ core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& options
 #else
 core::Result<void> check_privileges() {
     return core::fail("this netwatch was built without the programs: it cannot observe a host itself",
-                      "build it with -DNETWATCH_WITH_BPF=ON, or replay a recording", core::ExitCode::privilege_missing);
+                      "build it with -DNETWATCH_WITH_BPF=ON, or replay a recording",
+                      core::ExitCode::privilege_missing);
 }
 
 core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& /*options*/) {

@@ -25,7 +25,8 @@ constexpr const char* json_type = "application/json";
 
 void refuse(httplib::Response& response, int status, std::string_view error, std::string_view hint) {
     response.status = status;
-    response.set_content(present::to_text(nlohmann::json{{"error", error}, {"hint", hint}}) + "\n", json_type);
+    response.set_content(present::to_text(nlohmann::json{{"error", error}, {"hint", hint}}) + "\n",
+                         json_type);
 }
 
 void answer(httplib::Response& response, const nlohmann::json& json) {
@@ -62,13 +63,14 @@ public:
         {
             const PrivateUmask umask;
             if (!http_.bind_to_port(path_.string(), 80)) {
-                return core::fail(fmt::format("cannot listen on {}: {}", path_.string(), std::strerror(errno)),
-                                  "give another place with --socket");
+                return core::fail(
+                    fmt::format("cannot listen on {}: {}", path_.string(), std::strerror(errno)),
+                    "give another place with --socket");
             }
         }
         share_with_group(path_);
         thread_ = std::thread([this] { http_.listen_after_bind(); });
-        while (!http_.is_running()) std::this_thread::yield(); // stop() before that would not stop it
+        while (!http_.is_running()) std::this_thread::yield();  // stop() before that would not stop it
         return {};
     }
 
@@ -95,7 +97,8 @@ void HttpServer::add_routes() {
     http_.Get("/v1/ladder", [this](const Request& q, Response& r) { ladder(q, r); });
     http_.Get("/v1/check", [this](const Request&, Response& r) { check(r); });
     http_.set_error_handler([](const Request& q, Response& r) {
-        if (r.body.empty()) refuse(r, r.status, fmt::format("nothing answers to {}", q.path), "ask for /v1/view");
+        if (r.body.empty())
+            refuse(r, r.status, fmt::format("nothing answers to {}", q.path), "ask for /v1/view");
     });
     http_.set_exception_handler([](const Request& q, Response& r, const std::exception_ptr&) {
         spdlog::error("a request for {} failed", q.path);

@@ -20,8 +20,9 @@ namespace netwatch::service {
 
 class Server {
 public:
-    // Listens on `path` and answers on its own threads; the socket is gone with the server. `pipeline` outlives it;
-    // its broadcast must be closed before this is destroyed. Errors: the path cannot be listened on.
+    // Listens on `path` and answers on its own threads; the socket is gone with the server. `pipeline`
+    // outlives it; its broadcast must be closed before this is destroyed. Errors: the path cannot be listened
+    // on.
     [[nodiscard]] static core::Result<std::unique_ptr<Server>> listen(const std::filesystem::path& path,
                                                                       Pipeline& pipeline);
     virtual ~Server() = default;

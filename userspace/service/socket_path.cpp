@@ -66,17 +66,19 @@ core::Result<void> prepare_socket_path(const fs::path& path) {
                                  "give a shorter one with --socket");
     }
     if (auto made = make_directory(path.parent_path()); !made) return made;
-    struct stat status {};
+    struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) return {};
     if (!S_ISSOCK(status.st_mode)) {
-        return core::usage_error(path.string() + " exists and is no socket", "give another path with --socket");
+        return core::usage_error(path.string() + " exists and is no socket",
+                                 "give another path with --socket");
     }
     if (const auto pid = listener(path)) {
         return core::usage_error(fmt::format("an agent (pid {}) already listens on {}", *pid, path.string()),
                                  "stop it, or give this one its own with --socket");
     }
     if (::unlink(path.c_str()) != 0) {
-        return core::fail(fmt::format("cannot replace the stale socket {}: {}", path.string(), std::strerror(errno)));
+        return core::fail(
+            fmt::format("cannot replace the stale socket {}: {}", path.string(), std::strerror(errno)));
     }
     return {};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent's socket in the file system: for root and the group netwatch. Any thread, but the umask is the process's.
+// The agent's socket in the file system: for root and the group netwatch. Any thread, but the umask is the
+// process's.
 #pragma once
 
 #include <filesystem>

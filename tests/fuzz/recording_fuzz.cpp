@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recording made by a stranger: any bytes as the file; and the same bytes as a batch of a well-formed file.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "core/fd.h"
+#include "recorder/database.h"
+#include "recorder/recorder.h"
+#include "recorder/recording_source.h"
+
+namespace {
+
+using netwatch::recorder::Database;
+using netwatch::recorder::Recorder;
+using netwatch::recorder::RecordingSource;
+
+void read_all(const std::filesystem::path& path) {
+    auto source = RecordingSource::open(path);
+    if (!source) return;
+    for (;;) {
+        const auto record = source->next();
+        if (!record || !*record) return;
+        if ((*record)->size() < sizeof(netwatch_header)) std::abort();
+    }
+}
+
+struct Scratch {
+    Scratch() {
+        std::string name = (std::filesystem::temp_directory_path() / "netwatch-fuzz-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) std::abort();
+        directory = name;
+    }
+    ~Scratch() {
+        std::error_code ignored;
+        std::filesystem::remove_all(directory, ignored);
+    }
+    std::filesystem::path directory;
+};
+
+void as_file(const std::filesystem::path& path, const std::uint8_t* data, std::size_t size) {
+    const netwatch::core::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (::write(fd.get(), data, size) != static_cast<ssize_t>(size)) std::abort();
+    read_all(path);
+}
+
+void as_batch(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+    std::filesystem::remove(path);
+    if (auto recorder = Recorder::create(path, {}, {}); !recorder || !recorder->write(1, bytes)) return;
+    read_all(path);  // the bytes as records
+    {
+        auto database = Database::open_for_writing(path);
+        auto insert = database->prepare("INSERT INTO batches(at_ns, records) VALUES(2, ?)");
+        if (!insert || !insert->bind(1, bytes).step()) std::abort();
+    }
+    read_all(path);  // the bytes as a zstd frame
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static const Scratch scratch;
+    as_file(scratch.directory / "file.db", data, size);
+    as_batch(scratch.directory / "batch.db", std::as_bytes(std::span(data, size)));
+    return 0;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Command lines as people type them: what is said, where, and the exit code.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/config.h"
+#include "recorder/recorder.h"
+#include "service/host_facts.h"
+#include "support/story.h"
+#include "support/temporary_directory.h"
+
+namespace netwatch::cli {
+namespace {
+
+struct Outcome {
+    int code;
+    std::string out;
+    std::string err;
+};
+
+Outcome netwatch(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "netwatch");
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    const int code = run(static_cast<int>(arguments.size()), arguments.data());
+    return {code, ::testing::internal::GetCapturedStdout(), ::testing::internal::GetCapturedStderr()};
+}
+
+void expect_usage(const std::vector<const char*>& arguments, std::string_view said) {
+    const auto outcome = netwatch(arguments);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(said), std::string::npos) << outcome.err;
+}
+
+TEST(CommandLine, RefusesWhatItDoesNotKnow) {
+    expect_usage({"bogus"}, "bogus");
+    expect_usage({"--bogus"}, "--bogus");
+    expect_usage({"incidents", "--bogus"}, "netwatch incidents --help");
+    expect_usage({"incidents", "--follow", "--check"}, "excludes");
+    expect_usage({"top", "--json"}, "requires --once");
+    expect_usage({"why"}, "TARGET is required");
+    expect_usage({"replay"}, "FILE is required");
+    expect_usage({"agent", "--ring-size", "-5"}, "--ring-size");
+    expect_usage({"agent", "--record-max-mib", "many"}, "--record-max-mib");
+    expect_usage({"why", "10.0.0.1:99999"}, "99999");
+}
+
+TEST(CommandLine, HelpAndVersionGoToStdout) {
+    EXPECT_EQ(netwatch({"--version"}).out, "netwatch " NETWATCH_VERSION "\n");
+    for (const char* command : {"agent", "top", "why", "incidents", "check", "replay"}) {
+        const auto outcome = netwatch({command, "--help"});
+        EXPECT_EQ(outcome.code, 0);
+        EXPECT_NE(outcome.out.find("Examples:"), std::string::npos) << command;
+        EXPECT_EQ(outcome.err, "");
+    }
+}
+
+TEST(CommandLine, WithoutAnAgentSaysHowToStartOne) {
+    const support::TemporaryDirectory directory;
+    const std::string socket = directory / "none.sock";
+    for (const auto& command : std::vector<std::vector<const char*>>{
+             {"incidents"}, {"incidents", "--follow"}, {"why", "10.0.0.1"}}) {
+        auto arguments = command;
+        arguments.insert(arguments.end(), {"--socket", socket.c_str()});
+        const auto outcome = netwatch(arguments);
+        EXPECT_EQ(outcome.code, 1);
+        EXPECT_NE(outcome.err.find("no agent answers at " + socket), std::string::npos) << outcome.err;
+        EXPECT_NE(outcome.err.find("sudo netwatch agent"), std::string::npos);
+    }
+}
+
+TEST(Config, TakesKeysOfTheProgramAndOfCommands) {
+    const support::TemporaryDirectory directory;
+    const std::string socket = directory / "from-file.sock";
+    const std::string flat = directory.write("flat.toml", "socket = \"" + socket + "\"\nring-size = 4096\n");
+    EXPECT_NE(netwatch({"incidents", "--config", flat.c_str()}).err.find(socket), std::string::npos);
+    EXPECT_NE(netwatch({"incidents", "--socket", "/given", "--config", flat.c_str()}).err.find("/given"),
+              std::string::npos)
+        << "the command line goes before the file";
+    const std::string section =
+        directory.write("section.ini", "[incidents]\nfollow = true\n[agent]\nnetns = /x\n");
+    EXPECT_EQ(netwatch({"incidents", "--socket", "/none", "--config", section.c_str()}).code, 1);
+    expect_usage({"incidents", "--check", "--config", section.c_str()}, "excludes");
+}
+
+TEST(Config, NamesTheNearestKey) {
+    const support::TemporaryDirectory directory;
+    const auto expect = [&](const char* text, std::string_view said) {
+        const std::string file = directory.write("c.toml", text);
+        expect_usage({"incidents", "--config", file.c_str()}, said);
+    };
+    expect("sokcet = \"/x\"\n", "unknown key \"sokcet\"; did you mean \"socket\"?");
+    expect("record_max_mib = 5\n", "did you mean \"record-max-mib\"?");
+    expect("[agnet]\nnetns = \"/x\"\n", "did you mean \"agent\"?");
+    expect("[agent]\nall = true\n", "unknown key \"all\"");
+    expect("zzzzzzzzzzzzzz = 1\n", "unknown key \"zzzzzzzzzzzzzz\"\n");
+    expect("config = \"/x\"\n", "unknown key \"config\"");
+    expect_usage({"incidents", "--config", "/missing"}, "/missing");
+}
+
+TEST(Nearest, IsNoGuessAtAnyPrice) {
+    EXPECT_EQ(nearest("sokcet", {"state-dir", "socket"}), "socket");
+    EXPECT_EQ(nearest("qqqqqq", {"state-dir", "socket"}), "");
+    EXPECT_EQ(nearest("x", {}), "");
+}
+
+// A recording of the story, with a CLOCK every 50 ms.
+void record(const std::filesystem::path& path, const support::Story& story, double seconds) {
+    auto recorder = recorder::Recorder::create(path, {}, {});
+    ASSERT_TRUE(recorder) << recorder.error().message;
+    std::vector<std::byte> bytes;
+    const auto append = [&](const auto& record) {
+        const auto more = model::bytes_of(record);
+        bytes.insert(bytes.end(), more.begin(), more.end());
+    };
+    const auto records = story.records();
+    std::size_t next = 0;
+    for (double at = 0; at < seconds; at += 0.05) {
+        for (; next < records.size() && model::header_of(records[next]).at_ns < support::boot_ns(at);
+             ++next) {
+            std::visit(model::overloaded{[](std::monostate) {}, append}, records[next]);
+        }
+        auto clock = model::make_record<netwatch_clock>(support::boot_ns(at));
+        clock.realtime_ns = support::utc(at).ns;
+        append(clock);
+    }
+    ASSERT_TRUE(recorder->write(1, bytes));
+}
+
+TEST(Replay, GivesTheIncidentsAndTheExitCode) {
+    const support::TemporaryDirectory directory;
+    support::Story failing;
+    failing.healthy(0, 10, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:80");
+    record(directory / "failing.db", failing, 20);
+    support::Story healthy;
+    healthy.healthy(0, 20, 0.25, "10.0.0.1:80");
+    record(directory / "healthy.db", healthy, 20);
+
+    const std::string failing_file = directory / "failing.db";
+    const auto json = netwatch({"replay", failing_file.c_str(), "--json"});
+    EXPECT_EQ(json.code, 3) << json.err;
+    EXPECT_NE(json.out.find("\"port_blocked\""), std::string::npos);
+    EXPECT_EQ(json.out, netwatch({"replay", failing_file.c_str(), "--json"}).out)
+        << "the same file, the same bytes";
+    EXPECT_NE(netwatch({"replay", failing_file.c_str()}).out.find("10.0.0.1:80"), std::string::npos);
+
+    const std::string before = core::to_rfc3339(support::utc(9));
+    const auto until = netwatch({"replay", failing_file.c_str(), "--json", "--until", before.c_str()});
+    EXPECT_EQ(until.code, 0);
+    EXPECT_EQ(until.out, "[]\n");
+    expect_usage({"replay", failing_file.c_str(), "--until", "yesterday"}, "yesterday");
+
+    const std::string healthy_file = directory / "healthy.db";
+    EXPECT_EQ(netwatch({"replay", healthy_file.c_str()}).code, 0);
+}
+
+TEST(Replay, PrintsWhatCouldBeReadAndFails) {
+    const support::TemporaryDirectory directory;
+    support::Story story;
+    story.refused(1, 20, 0.25, "10.0.0.1:80");
+    const std::string file = directory / "r.db";
+    record(file, story, 20);
+    auto database = recorder::Database::open_for_writing(file);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(database->execute("INSERT INTO batches(at_ns, records) VALUES(2, x'00')"));
+    const auto outcome = netwatch({"replay", file.c_str(), "--json"});
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.out.find("port_blocked"), std::string::npos);
+    EXPECT_NE(outcome.err.find("is damaged after"), std::string::npos) << outcome.err;
+    EXPECT_EQ(netwatch({"replay", "/missing.db"}).code, 1);
+    EXPECT_EQ(netwatch({"replay", "/etc/passwd"}).code, 1);
+}
+
+TEST(Output, AReaderThatHasGoneIsSuccess) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    ::close(ends[0]);
+    const int stdout_copy = ::dup(STDOUT_FILENO);
+    ::dup2(ends[1], STDOUT_FILENO);
+    const std::vector<const char*> arguments{"netwatch", "--help"};
+    const int code = run(2, arguments.data());
+    ::dup2(stdout_copy, STDOUT_FILENO);
+    ::close(stdout_copy);
+    ::close(ends[1]);
+    EXPECT_EQ(code, 0);
+}
+
+}  // namespace
+}  // namespace netwatch::cli
