@@ -114,6 +114,15 @@ void Destinations::evict(std::vector<const Destination*> victims) {
     }
 }
 
+void Destinations::forget_clients(core::BootNs idle_since) {
+    std::erase_if(addresses_, [&](const auto& entry) {
+        const Address& address = entry.second;
+        return address.ports.empty() && (!address.quality || address.quality->last_active() < idle_since);
+    });
+    if (addresses_.size() <= 2 * capacity_) return;
+    std::erase_if(addresses_, [](const auto& entry) { return entry.second.ports.empty(); });
+}
+
 void Destinations::demote(core::BootNs idle_since) {
     for (auto& [key, destination] : destinations_) {
         if (!destination.detail || destination.run || destination.last_active >= idle_since) continue;

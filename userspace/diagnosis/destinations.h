@@ -85,6 +85,8 @@ private:
 
     void evict(std::vector<const Destination*> victims);
     void demote(core::BootNs idle_since);
+    // Addresses of clients have no destination that goes with them.
+    void forget_clients(core::BootNs idle_since);
 
     std::size_t capacity_;
     std::size_t full_capacity_;
@@ -98,6 +100,7 @@ private:
 template <typename Keep>
 void Destinations::housekeep(core::BootNs now, Keep&& keep) {
     if (full_ * 10 > full_capacity_ * 9) demote(now - std::min<core::BootNs>(now, 60 * core::ns_per_s));
+    if (addresses_.size() > capacity_) forget_clients(now - std::min<core::BootNs>(now, 60 * core::ns_per_s));
     if (destinations_.size() * 10 <= capacity_ * 9) return;
     // Worth: worked before outranks never worked; then the latest use.
     std::vector<const Destination*> order;

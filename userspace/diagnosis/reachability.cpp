@@ -91,12 +91,12 @@ bool scanned(const Scene& scene, const FailureRun& run) {
     return process != nullptr && process->scans(run.last_at_ns);
 }
 
-// Nobody is hurt: a fallback works, somebody scans, or nothing ever was there.
+// Nobody is hurt: a fallback works, or nothing ever was there.
 bool harmless(const Scene& scene, const Leaf& leaf) {
     const FailureRun& run = leaf.run();
     if (run.masked(scene.now)) return true;
     if (leaf.destination->ever_worked()) return false;
-    return scanned(scene, run) || beats_steadily(run) || !scene.watched_briefly();
+    return beats_steadily(run) || !scene.watched_briefly();
 }
 
 bool any_worked(const Leaves& leaves) {
@@ -554,6 +554,7 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
     for (const DestinationKey& key : failing) {
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr || !destination->run) continue;
+        if (!destination->ever_worked() && scanned(scene, *destination->run)) continue;
         if (const auto leaf = leaf_of(scene, *destination)) groups[group_of(scene, *leaf)].push_back(*leaf);
     }
     merge_silent_blocks(scene, groups);

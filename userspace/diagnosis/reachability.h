@@ -11,7 +11,7 @@
 
 namespace netwatch::diagnosis {
 
-// Judges the destinations with a run of failures. One finding for each fault: failures that one cause explains are
+// Judges the destinations with a run of failures; what a scan touches is none. One finding for each fault: failures that one cause explains are
 // members of one finding.
 [[nodiscard]] std::vector<Finding> judge_reachability(const Scene& scene, const std::set<DestinationKey>& failing);
 
