@@ -105,7 +105,10 @@ std::optional<UtcNs> parse_rfc3339(std::string_view text) {
     tm.tm_hour = *hour;
     tm.tm_min = *minute;
     tm.tm_sec = *second;
+    const std::tm asked = tm;
     const std::int64_t seconds = std::int64_t{timegm(&tm)} - *offset;
+    // timegm() carries the 30th of February into March; a leap second may be carried.
+    if (*second < 60 && tm.tm_mday != asked.tm_mday) return std::nullopt;
     return UtcNs{seconds * static_cast<std::int64_t>(ns_per_s) + fraction_ns};
 }
 

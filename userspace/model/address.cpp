@@ -29,6 +29,7 @@ std::size_t hash_bytes(std::span<const std::uint8_t> bytes, std::size_t seed) {
 IpAddress::IpAddress(std::span<const std::uint8_t, 16> bytes) { std::ranges::copy(bytes, bytes_.begin()); }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+    if (text.contains('\0')) return std::nullopt;  // C functions would stop there
     const std::string copy(text);
     IpAddress ip;
     if (inet_pton(AF_INET6, copy.c_str(), ip.bytes_.data()) == 1) return ip;
