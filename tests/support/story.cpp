@@ -37,7 +37,7 @@ netwatch_process process_of(Who who) {
 
 std::uint32_t jiffies(double seconds) { return static_cast<std::uint32_t>(seconds * story_hz); }
 
-} // namespace
+}  // namespace
 
 core::BootNs boot_ns(double story_s) { return static_cast<core::BootNs>((story_begins_s + story_s) * 1e9); }
 core::UtcNs utc(double story_s) { return {story_utc_ns + static_cast<std::int64_t>(story_s * 1e9)}; }
@@ -217,7 +217,7 @@ Story& Story::call_fails(double at, std::string_view to, int error, Who who) {
     record.duration_ns = 2'000;
     record.error = error;
     record.call = NETWATCH_CALL_CONNECT;
-    if (error == EADDRNOTAVAIL) record.sock = ++socks_; // entered SYN_SENT
+    if (error == EADDRNOTAVAIL) record.sock = ++socks_;  // entered SYN_SENT
     return add(record);
 }
 
@@ -231,12 +231,14 @@ Story& Story::refused(double from, double to_s, double every, std::string_view t
     return *this;
 }
 
-Story& Story::rejected(double from, double to_s, double every, std::string_view to, Icmp icmp, double delay_s, Who who) {
+Story& Story::rejected(double from, double to_s, double every, std::string_view to, Icmp icmp, double delay_s,
+                       Who who) {
     for (int i = 0; from + i * every < to_s; ++i) is_rejected(from + i * every, to, icmp, delay_s, who);
     return *this;
 }
 
-Story& Story::unanswered(double from, double to_s, double every, std::string_view to, double timeout_s, Who who) {
+Story& Story::unanswered(double from, double to_s, double every, std::string_view to, double timeout_s,
+                         Who who) {
     for (int i = 0; from + i * every < to_s; ++i) is_unanswered(from + i * every, to, timeout_s, who);
     return *this;
 }
@@ -257,7 +259,7 @@ Flow Story::flow(double at, std::string_view peer, Who who) {
 
 Flow Story::accepted(double at, std::string_view client, std::uint16_t port, Who who) {
     Flow made = flow(at, client, who);
-    records_.resize(records_.size() - 2); // accepted, not connected
+    records_.resize(records_.size() - 2);  // accepted, not connected
     auto record = model::make_record<netwatch_accept>(boot_ns(at), story_netns);
     record.sock = made.sock;
     record.start_ns = boot_ns(at - 0.001);
@@ -333,7 +335,8 @@ Story& Story::netfilter_drops(double at, std::string_view to, std::uint64_t pack
     return add(record);
 }
 
-Story& Story::netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port, std::uint64_t packets) {
+Story& Story::netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port,
+                                   std::uint64_t packets) {
     auto record = model::make_record<netwatch_drops>(boot_ns(at), story_netns);
     put(record.tuple.local_ip, *model::IpAddress::parse(source));
     put(record.tuple.remote_ip, *model::IpAddress::parse("192.0.2.10"));
@@ -361,9 +364,12 @@ Story& Story::lost_records(double at, std::uint64_t records) {
 }
 
 Watch::Watch(const Story& story, double clock_every_s, diagnosis::Limits limits)
-    : engine(limits), records_(story.records()), clock_every_s_(clock_every_s) {
+    : engine(limits),
+      records_(story.records()),
+      clock_every_s_(clock_every_s) {
     // An hour of watching before the story needs no CLOCKs; before the agent started there are none.
-    const double first_s = static_cast<double>(model::header_of(records_.front()).at_ns) / 1e9 - story_begins_s;
+    const double first_s =
+        static_cast<double>(model::header_of(records_.front()).at_ns) / 1e9 - story_begins_s;
     ticks_ = first_s > 0 ? static_cast<std::uint64_t>(first_s / clock_every_s_) + 1 : 0;
 }
 
@@ -434,14 +440,17 @@ void check_candidates(const model::Incident& incident, std::vector<std::string>&
     for (const auto& candidate : incident.candidates) {
         if (candidate.probability > last) found.push_back("candidates are not sorted");
         if (candidate.probability < 0.05) found.push_back("a candidate below 0.05");
-        if (!distinct.emplace(candidate.type, candidate.cause.value_or("")).second) found.push_back("candidates repeat");
+        if (!distinct.emplace(candidate.type, candidate.cause.value_or("")).second)
+            found.push_back("candidates repeat");
         if (sum < 0.9 - 1e-9) ++members;
         sum += last = candidate.probability;
     }
     if (sum > 1.000001) found.push_back(fmt::format("candidates sum to {}", sum));
     if (incident.candidates.front().type != incident.type) found.push_back("first candidate is not the type");
-    if (incident.candidates.front().cause != incident.cause) found.push_back("first candidate is not the cause");
-    if (incident.candidates.front().probability != incident.confidence) found.push_back("confidence is not the first's");
+    if (incident.candidates.front().cause != incident.cause)
+        found.push_back("first candidate is not the cause");
+    if (incident.candidates.front().probability != incident.confidence)
+        found.push_back("confidence is not the first's");
     for (std::size_t i = 0; members > 1 && i < members; ++i) {
         if (!incident.candidates[i].would_split) found.push_back("a member of the set without would_split");
     }
@@ -450,18 +459,22 @@ void check_candidates(const model::Incident& incident, std::vector<std::string>&
 void check_times(const model::Incident& incident, std::vector<std::string>& found) {
     if (incident.first_affected_at > incident.opened_at) found.push_back("first_affected_at after opened_at");
     if (incident.opened_at > incident.detected_at) found.push_back("opened_at after detected_at");
-    if (incident.resolved_at && *incident.resolved_at < incident.detected_at) found.push_back("resolved before detected");
+    if (incident.resolved_at && *incident.resolved_at < incident.detected_at)
+        found.push_back("resolved before detected");
 }
 
 void check_rest(const model::Incident& incident, std::vector<std::string>& found) {
     const bool resolved = incident.state == model::IncidentState::resolved;
     if (resolved != incident.resolution.has_value()) found.push_back("resolution does not go with the state");
-    if (resolved != incident.resolved_at.has_value()) found.push_back("resolved_at does not go with the state");
+    if (resolved != incident.resolved_at.has_value())
+        found.push_back("resolved_at does not go with the state");
     if (incident.impact.failed > incident.impact.attempts) found.push_back("more failed than were attempted");
     if (incident.impact.attempts < 0 || incident.impact.failed < 0) found.push_back("negative impact");
-    if (incident.impact.share && (*incident.impact.share < 0 || *incident.impact.share > 1)) found.push_back("share");
+    if (incident.impact.share && (*incident.impact.share < 0 || *incident.impact.share > 1))
+        found.push_back("share");
     if (incident.type == model::FailureType::unknown) found.push_back("type unknown");
-    if (incident.type == model::FailureType::network_congestion) found.push_back("congestion is a root cause only");
+    if (incident.type == model::FailureType::network_congestion)
+        found.push_back("congestion is a root cause only");
     if (incident.summary.empty()) found.push_back("no summary");
     if (incident.root_cause.statement.empty()) found.push_back("no root cause");
     if (incident.evidence.empty()) found.push_back("no evidence");
@@ -475,7 +488,7 @@ void check_rest(const model::Incident& incident, std::vector<std::string>& found
     }
 }
 
-} // namespace
+}  // namespace
 
 std::vector<std::string> contract_violations(const std::vector<model::Incident>& incidents) {
     std::vector<std::string> all;
@@ -490,8 +503,10 @@ std::vector<std::string> contract_violations(const std::vector<model::Incident>&
         check_rest(incident, found);
         if (incident.symptom) {
             const auto root = by_id.find(incident.root_cause.incident.value_or(""));
-            if (root == by_id.end()) found.push_back("its root does not exist");
-            else if (root->second->symptom) found.push_back("its root is a symptom");
+            if (root == by_id.end())
+                found.push_back("its root does not exist");
+            else if (root->second->symptom)
+                found.push_back("its root is a symptom");
         }
         for (const std::string& sentence : found) {
             all.push_back(fmt::format("{} {}: {}", incident.id, model::to_string(incident.type), sentence));
@@ -500,4 +515,4 @@ std::vector<std::string> contract_violations(const std::vector<model::Incident>&
     return all;
 }
 
-} // namespace netwatch::support
+}  // namespace netwatch::support

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Record streams for tests of the diagnosis, written as what happened: who connected where, when, and how it ended.
+// Record streams for tests of the diagnosis, written as what happened: who connected where, when, and how it
+// ended.
 //
 //     Story story;
 //     story.healthy(0, 10, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:80");
@@ -7,9 +8,9 @@
 //     watch.until(13);
 //     EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
 //
-// Times are seconds since the story's beginning, where the agent starts too unless told otherwise. Addresses are
-// endpoints as people type them. A Watch plays the records in order with CLOCK records between them, and checks after
-// each CLOCK what must hold of every incident at all times.
+// Times are seconds since the story's beginning, where the agent starts too unless told otherwise. Addresses
+// are endpoints as people type them. A Watch plays the records in order with CLOCK records between them, and
+// checks after each CLOCK what must hold of every incident at all times.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,10 @@
 
 namespace netwatch::support {
 
-constexpr double story_begins_s = 100'000; // boot time of a story's second 0
+constexpr double story_begins_s = 100'000;  // boot time of a story's second 0
 constexpr std::uint32_t story_netns = 4'026'531'840;
 constexpr std::uint32_t story_hz = 250;
-constexpr std::int64_t story_utc_ns = 1'763'800'000'000'000'000; // at second 0
+constexpr std::int64_t story_utc_ns = 1'763'800'000'000'000'000;  // at second 0
 
 [[nodiscard]] core::BootNs boot_ns(double story_s);
 [[nodiscard]] core::UtcNs utc(double story_s);
@@ -41,7 +42,7 @@ struct Who {
 struct Icmp {
     std::uint8_t type = 3;
     std::uint8_t code = 1;
-    std::string_view offender = {}; // empty: not told
+    std::string_view offender = {};  // empty: not told
 };
 
 // A connection whose counters the test moves on between two looks.
@@ -53,8 +54,8 @@ struct Flow {
     bool passive = false;
     netwatch_tcp_counters counters{};
 
-    // Sends that many segments of 1,000 bytes and has all but `lost` of them acknowledged at once; those are sent
-    // again and then acknowledged.
+    // Sends that many segments of 1,000 bytes and has all but `lost` of them acknowledged at once; those are
+    // sent again and then acknowledged.
     void sends(std::uint32_t segments, std::uint32_t lost = 0);
     // That many segments of 1,000 bytes arrive, of which so many came behind a hole.
     void receives(std::uint32_t segments, std::uint32_t out_of_order = 0);
@@ -85,9 +86,10 @@ public:
     // The same at a steady beat from `from` on, before `to_s`.
     Story& healthy(double from, double to_s, double every, std::string_view to, Who who = {});
     Story& refused(double from, double to_s, double every, std::string_view to, Who who = {});
-    Story& rejected(double from, double to_s, double every, std::string_view to, Icmp icmp, double delay_s = 0.001,
-                    Who who = {});
-    Story& unanswered(double from, double to_s, double every, std::string_view to, double timeout_s = 4, Who who = {});
+    Story& rejected(double from, double to_s, double every, std::string_view to, Icmp icmp,
+                    double delay_s = 0.001, Who who = {});
+    Story& unanswered(double from, double to_s, double every, std::string_view to, double timeout_s = 4,
+                      Who who = {});
 
     // Connections that live.
     [[nodiscard]] Flow flow(double at, std::string_view peer, Who who = {});
@@ -101,7 +103,8 @@ public:
     Story& neighbor_fails(double at, std::string_view ip);
     // Netfilter of this host dropped so many packets to that destination so far.
     Story& netfilter_drops(double at, std::string_view to, std::uint64_t packets);
-    Story& netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port, std::uint64_t packets);
+    Story& netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port,
+                                std::uint64_t packets);
     Story& misses(double at, std::string_view signal);
     Story& lost_records(double at, std::uint64_t records);
 
@@ -155,8 +158,8 @@ private:
     std::set<std::string> violations_;
 };
 
-// What must hold of incidents whenever they are looked at: docs/schemas and the contract's own rules. Sentences;
-// none is a pass.
+// What must hold of incidents whenever they are looked at: docs/schemas and the contract's own rules.
+// Sentences; none is a pass.
 [[nodiscard]] std::vector<std::string> contract_violations(const std::vector<model::Incident>& incidents);
 
-} // namespace netwatch::support
+}  // namespace netwatch::support

@@ -26,7 +26,8 @@ std::uint32_t draw(std::uint32_t& seed) {
 
 TEST(DiagnosisConfounders, AScanOfClosedPorts) {
     Story story;
-    for (int port = 1; port <= 400; ++port) story.is_refused(1 + port * 0.015, fmt::format("10.0.0.1:{}", 10'000 + port), {6, "nmap"});
+    for (int port = 1; port <= 400; ++port)
+        story.is_refused(1 + port * 0.015, fmt::format("10.0.0.1:{}", 10'000 + port), {6, "nmap"});
     story.healthy(0, 20, 0.25, "10.0.0.1:80");
     Watch watch(story);
     watch.until(20);
@@ -49,8 +50,10 @@ TEST(DiagnosisConfounders, FiveHundredConnectsAtOnceWithSynLoss) {
     story.healthy(0, 10, 0.5, web);
     for (std::uint32_t i = 0; i < 500; ++i) {
         const double at = 10 + i * 0.0004;
-        if (draw(seed) % 20 == 0) story.connects_at_retry(at, web, {100 + i, "cron"});
-        else story.connects(at, web, {100 + i, "cron"}, 20);
+        if (draw(seed) % 20 == 0)
+            story.connects_at_retry(at, web, {100 + i, "cron"});
+        else
+            story.connects(at, web, {100 + i, "cron"}, 20);
     }
     story.healthy(10.3, 20, 0.5, web);
     Watch watch(story);
@@ -102,8 +105,10 @@ TEST(DiagnosisConfounders, TheAgentItselfStoppedForThreeSeconds) {
     Story story;
     std::uint32_t seed = 9;
     for (int i = 0; i < 200; ++i) {
-        if (draw(seed) % 25 == 0) story.connects_at_retry(i * 0.1, web);
-        else story.connects(i * 0.1, web);
+        if (draw(seed) % 25 == 0)
+            story.connects_at_retry(i * 0.1, web);
+        else
+            story.connects(i * 0.1, web);
     }
     Watch watch(story, 3.0);
     watch.until(21);
@@ -111,7 +116,8 @@ TEST(DiagnosisConfounders, TheAgentItselfStoppedForThreeSeconds) {
 }
 
 TEST(DiagnosisConfounders, OneDeadBackendOfThreeWhateverTheDraw) {
-    // Of twenty draws at four attempts a second, refusing or silent. A run of failures that long can be drawn.
+    // Of twenty draws at four attempts a second, refusing or silent. A run of failures that long can be
+    // drawn.
     int claims = 0;
     for (std::uint32_t draws = 1; draws <= 20; ++draws) {
         std::uint32_t seed = draws * 7'919;
@@ -119,9 +125,12 @@ TEST(DiagnosisConfounders, OneDeadBackendOfThreeWhateverTheDraw) {
         story.healthy(0, 15, 0.25, web);
         for (double at = 15; at < 75; at += 0.25) {
             const bool dead = draw(seed) % 3 == 0;
-            if (!dead) story.connects(at, web);
-            else if (draws % 2 == 0) story.is_refused(at, web);
-            else story.is_unanswered(at, web, 3);
+            if (!dead)
+                story.connects(at, web);
+            else if (draws % 2 == 0)
+                story.is_refused(at, web);
+            else
+                story.is_unanswered(at, web, 3);
         }
         Watch watch(story, 0.1);
         watch.until(75);
@@ -136,9 +145,12 @@ TEST(DiagnosisConfounders, AnHourOfRareLossesAndRefusals) {
     for (int i = 0; i < 7'200; ++i) {
         const double at = 1 + i * 0.5;
         const auto luck = draw(seed) % 200;
-        if (luck == 0) story.is_refused(at, web);
-        else if (luck < 3) story.connects_at_retry(at, web);
-        else story.connects(at, web);
+        if (luck == 0)
+            story.is_refused(at, web);
+        else if (luck < 3)
+            story.connects_at_retry(at, web);
+        else
+            story.connects(at, web);
     }
     Watch watch(story, 0.25);
     watch.until(3'600);

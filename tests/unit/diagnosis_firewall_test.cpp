@@ -43,7 +43,8 @@ TEST_P(DiagnosisFirewallAnswer, AProhibitionIsNamedWithItsSender) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Codes, DiagnosisFirewallAnswer,
-                         testing::Values(Icmp{3, 13, "10.9.9.1"}, Icmp{3, 10, "10.9.9.1"}, Icmp{3, 9, "10.9.9.1"}));
+                         testing::Values(Icmp{3, 13, "10.9.9.1"}, Icmp{3, 10, "10.9.9.1"},
+                                         Icmp{3, 9, "10.9.9.1"}));
 
 TEST(DiagnosisFirewall, IPv6ProhibitionIsKnownByItsErrnoAlone) {
     Story story;
@@ -107,7 +108,8 @@ TEST(DiagnosisFirewall, DropsBesideWorkingConnectionsAreNoBlock) {
 TEST(DiagnosisFirewall, OwnInputDropIsSeenFromTheDroppedAnswers) {
     Story story;
     story.healthy(0, 10, 0.25, web).unanswered(10, 20, 0.25, web);
-    for (std::uint16_t i = 0; i < 40; ++i) story.netfilter_drops_from(11 + i * 0.25, "10.0.0.1", static_cast<std::uint16_t>(40'000 + i), 2);
+    for (std::uint16_t i = 0; i < 40; ++i)
+        story.netfilter_drops_from(11 + i * 0.25, "10.0.0.1", static_cast<std::uint16_t>(40'000 + i), 2);
     Watch watch(story);
     watch.until(15);
     EXPECT_EQ(watch.alarm().type, FailureType::firewall_block);
@@ -118,7 +120,8 @@ TEST(DiagnosisFirewall, OwnInputDropForAWholeNetworkIsNotARoute) {
     Story story;
     for (const std::string ip : {"10.0.0.1", "10.0.0.2", "10.0.0.3"}) {
         story.healthy(0, 10, 0.25, ip + ":80").unanswered(10, 20, 0.25, ip + ":80");
-        for (std::uint16_t i = 0; i < 40; ++i) story.netfilter_drops_from(11 + i * 0.25, ip, static_cast<std::uint16_t>(40'000 + i), 2);
+        for (std::uint16_t i = 0; i < 40; ++i)
+            story.netfilter_drops_from(11 + i * 0.25, ip, static_cast<std::uint16_t>(40'000 + i), 2);
     }
     Watch watch(story);
     watch.until(15);
@@ -222,8 +225,9 @@ TEST(DiagnosisFirewall, WhereNothingTellsTheAnswerIsASet) {
         types.push_back(candidate.type);
         EXPECT_TRUE(candidate.would_split);
     }
-    EXPECT_THAT(types, testing::UnorderedElementsAre(FailureType::firewall_block, FailureType::host_unreachable,
-                                                     FailureType::routing_failure));
+    EXPECT_THAT(types,
+                testing::UnorderedElementsAre(FailureType::firewall_block, FailureType::host_unreachable,
+                                              FailureType::routing_failure));
     EXPECT_LT(alarm.confidence, 0.9);
     EXPECT_EQ(alarm.owner_hint, model::OwnerHint::unknown);
 }
@@ -242,8 +246,10 @@ TEST(DiagnosisFirewall, RetriesThatSucceedAreNoBlock) {
     Story story;
     story.healthy(0, 10, 0.25, web);
     for (int i = 0; i < 80; ++i) {
-        if (i % 3 == 0) story.connects(10 + i * 0.25, web);
-        else story.connects_at_retry(10 + i * 0.25, web);
+        if (i % 3 == 0)
+            story.connects(10 + i * 0.25, web);
+        else
+            story.connects_at_retry(10 + i * 0.25, web);
     }
     Watch watch(story);
     watch.until(30);
@@ -256,8 +262,10 @@ TEST(DiagnosisFirewall, OneOfThreeBackendsSilentIsNotABlock) {
     std::uint32_t seed = 11;
     for (double at = 20; at < 120; at += 0.3) {
         seed = seed * 1'664'525 + 1'013'904'223;
-        if ((seed >> 16) % 3 == 0) story.is_unanswered(at, web, 3.5);
-        else story.connects(at, web);
+        if ((seed >> 16) % 3 == 0)
+            story.is_unanswered(at, web, 3.5);
+        else
+            story.connects(at, web);
     }
     Watch watch(story);
     watch.until(120);

@@ -103,7 +103,8 @@ TEST(DiagnosisHostUnreachable, AGatewayThatDoesNotResolveIsOneIncidentForAllBehi
 
 TEST(DiagnosisHostUnreachable, SilenceOfAllPortsWhileNeighborsAnswer) {
     Story story;
-    for (const auto* peer : {"10.0.0.1:80", "10.0.0.1:81"}) story.healthy(0, 10, 0.3, peer).unanswered(10, 30, 0.3, peer);
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.1:81"})
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 30, 0.3, peer);
     story.healthy(0, 30, 0.4, "10.0.0.2:80");
     Watch watch(story);
     watch.until(14);
@@ -140,7 +141,10 @@ TEST(DiagnosisHostUnreachable, EstablishedConnectionsThatStallTogether) {
         }
     }
     for (const auto& flow : flows) {
-        story.times_out(10.92, flow, 1).times_out(11.34, flow, 2).times_out(12.2, flow, 3).times_out(13.9, flow, 4);
+        story.times_out(10.92, flow, 1)
+            .times_out(11.34, flow, 2)
+            .times_out(12.2, flow, 3)
+            .times_out(13.9, flow, 4);
         story.look(11, flow).look(12, flow).look(13, flow).look(14, flow);
     }
     Watch watch(story);

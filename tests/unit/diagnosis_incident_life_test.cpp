@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of an incident: opened once, revised, healed by successes, never by silence, reopened under its id.
+// The life of an incident: opened once, revised, healed by successes, never by silence, reopened under its
+// id.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +25,9 @@ constexpr auto web = "10.0.0.1:80";
 
 TEST(DiagnosisLife, OpensOnceAndKeepsItsIdWhileItsTypeIsRevised) {
     Story story;
-    story.healthy(0, 10, 0.25, web).unanswered(10, 14, 0.25, web).rejected(14, 20, 0.25, web, {3, 13, "10.9.9.1"});
+    story.healthy(0, 10, 0.25, web)
+        .unanswered(10, 14, 0.25, web)
+        .rejected(14, 20, 0.25, web, {3, 13, "10.9.9.1"});
     Watch watch(story);
     watch.until(13);
     const auto first = watch.alarm();
@@ -52,7 +55,10 @@ TEST(DiagnosisLife, ATypeThatChangesIsDetectedAnew) {
 
 TEST(DiagnosisLife, ASuspicionThatComesToNothingIsNoAlarm) {
     Story story;
-    story.healthy(0, 10, 0.25, web).is_refused(10.1, web, {1, "a"}).is_refused(10.3, web, {2, "b"}).healthy(10.5, 20, 0.25, web);
+    story.healthy(0, 10, 0.25, web)
+        .is_refused(10.1, web, {1, "a"})
+        .is_refused(10.3, web, {2, "b"})
+        .healthy(10.5, 20, 0.25, web);
     Watch watch(story);
     watch.until(10.45);
     ASSERT_EQ(watch.incidents().size(), 1U);
@@ -138,7 +144,10 @@ TEST(DiagnosisLife, TheSameFaultWithinTenMinutesReopensIt) {
 
 TEST(DiagnosisLife, AfterTenMinutesItIsAnother) {
     Story story;
-    story.healthy(0, 10, 1, web).refused(10, 20, 0.25, web).healthy(20, 700, 1, web).refused(700, 720, 0.25, web);
+    story.healthy(0, 10, 1, web)
+        .refused(10, 20, 0.25, web)
+        .healthy(20, 700, 1, web)
+        .refused(700, 720, 0.25, web);
     Watch watch(story, 0.25);
     watch.until(19);
     const auto first = watch.alarm();
@@ -195,7 +204,8 @@ TEST(DiagnosisLife, ADeadHostTakesItsLossAndItsLatenessAsSymptoms) {
         story.look(second, flow);
     }
     story.healthy(0, 20, 0.25, web).healthy(0, 20, 0.3, "10.0.0.1:81");
-    story.rejected(20, 40, 0.25, web, {3, 1, "10.9.9.1"}, 3.06).rejected(20, 40, 0.3, "10.0.0.1:81", {3, 1, "10.9.9.1"}, 3.06);
+    story.rejected(20, 40, 0.25, web, {3, 1, "10.9.9.1"}, 3.06)
+        .rejected(20, 40, 0.3, "10.0.0.1:81", {3, 1, "10.9.9.1"}, 3.06);
     Watch watch(story);
     watch.until(19);
     const auto loss = watch.alarm();
@@ -208,7 +218,9 @@ TEST(DiagnosisLife, ADeadHostTakesItsLossAndItsLatenessAsSymptoms) {
 
 TEST(DiagnosisLife, AClockThatIsSetBackLeavesTheTimesInOrder) {
     Story story;
-    story.healthy(0, 10, 0.25, web).unanswered(10, 14, 0.25, web).rejected(14, 20, 0.25, web, {3, 13, "10.9.9.1"});
+    story.healthy(0, 10, 0.25, web)
+        .unanswered(10, 14, 0.25, web)
+        .rejected(14, 20, 0.25, web, {3, 13, "10.9.9.1"});
     story.healthy(20, 40, 0.25, web);
     Watch watch(story);
     watch.until(13);

@@ -49,7 +49,8 @@ TEST(DiagnosisLoss, FiveInAHundredForward) {
     EXPECT_EQ(alarm.destination->endpoint.to_string(), "10.0.0.1");
     EXPECT_EQ(alarm.first_affected_at, support::utc(10));
     EXPECT_LE(*watch.first_told(FailureType::packet_loss), 15);
-    EXPECT_EQ(alarm.ladder[static_cast<std::size_t>(model::Rung::loss)].status, model::LadderStatus::degraded);
+    EXPECT_EQ(alarm.ladder[static_cast<std::size_t>(model::Rung::loss)].status,
+              model::LadderStatus::degraded);
 }
 
 TEST(DiagnosisLoss, OneInAHundredForward) {
@@ -59,7 +60,8 @@ TEST(DiagnosisLoss, OneInAHundredForward) {
 
 TEST(DiagnosisLoss, TheResidueOfACleanPathIsNone) {
     // Spurious retransmissions that no DSACK took back: 0.05 %.
-    const auto story = two_flows(120, [](Flow& flow, int second) { flow.sends(200, second % 10 == 0 ? 1 : 0); });
+    const auto story =
+        two_flows(120, [](Flow& flow, int second) { flow.sends(200, second % 10 == 0 ? 1 : 0); });
     EXPECT_THAT(alarms_after(story, 120), IsEmpty());
 }
 
@@ -146,7 +148,8 @@ TEST(DiagnosisLoss, DropsOfAFullQueueAreCongestion) {
 
 TEST(DiagnosisLoss, AFullQueueOfOneConnectionDoesNotExcuseTheLossOfOthers) {
     Story story;
-    std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web), story.flow(0.3, web), story.flow(0.4, web)};
+    std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web), story.flow(0.3, web),
+                            story.flow(0.4, web)};
     for (int second = 1; second <= 40; ++second) {
         for (Flow& flow : flows) {
             const bool lossy = &flow == &flows.front();
@@ -172,7 +175,8 @@ TEST(DiagnosisLoss, RetransmissionsRefusedHereAreNotLostOnThePath) {
     for (int second = 1; second <= 40; ++second) {
         flow.sends(100, second >= 10 ? 5 : 0);
         for (int i = 0; second >= 10 && i < 5; ++i) {
-            auto refused = model::make_record<netwatch_retransmit>(support::boot_ns(second - 0.5), support::story_netns);
+            auto refused =
+                model::make_record<netwatch_retransmit>(support::boot_ns(second - 0.5), support::story_netns);
             refused.sock = flow.sock;
             refused.why = NETWATCH_RETRANSMIT_FAST;
             refused.error = -16;
@@ -225,7 +229,8 @@ TEST(DiagnosisLoss, SteadyOnePercentIsOneIncidentThatStaysOpen) {
 }
 
 TEST(DiagnosisLoss, HealsAfterACleanStretch) {
-    Watch watch(two_flows(50, [](Flow& flow, int second) { flow.sends(100, second >= 10 && second < 25 ? 5 : 0); }));
+    Watch watch(
+        two_flows(50, [](Flow& flow, int second) { flow.sends(100, second >= 10 && second < 25 ? 5 : 0); }));
     watch.until(24);
     EXPECT_EQ(watch.alarms().size(), 1U);
     watch.until(40);
@@ -238,7 +243,8 @@ TEST(DiagnosisLoss, OneClosedPortOfTheAddressDoesNotHideIt) {
     story.healthy(0, 5, 0.2, "10.0.0.1:81").refused(5, 40, 0.25, "10.0.0.1:81");
     Watch watch(story);
     watch.until(40);
-    EXPECT_THAT(watch.ever_alarmed(), testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::packet_loss));
+    EXPECT_THAT(watch.ever_alarmed(),
+                testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::packet_loss));
     EXPECT_EQ(watch.alarms().size(), 2U);
 }
 

@@ -65,7 +65,9 @@ TEST(DiagnosisPortBlocked, ARestartOfASecondIsNoAlarm) {
 TEST(DiagnosisPortBlocked, OneOfThreePortsIsOnlyThatPort) {
     Story story;
     for (const auto* port : {"10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"}) story.healthy(0, 10, 0.25, port);
-    story.healthy(10, 20, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:81").healthy(10, 20, 0.25, "10.0.0.1:82");
+    story.healthy(10, 20, 0.25, "10.0.0.1:80")
+        .refused(10, 20, 0.25, "10.0.0.1:81")
+        .healthy(10, 20, 0.25, "10.0.0.1:82");
     Watch watch(story);
     watch.until(15);
     EXPECT_THAT(watch.alarm().scope.members, ElementsAre("10.0.0.1:81/tcp"));
@@ -119,8 +121,10 @@ TEST(DiagnosisPortBlocked, OneOfThreeBackendsRefusingIsNotAClosedPort) {
     std::uint32_t seed = 7;
     for (double at = 20; at < 120; at += 0.5) {
         seed = seed * 1'664'525 + 1'013'904'223;
-        if ((seed >> 16) % 3 == 0) story.is_refused(at, web);
-        else story.connects(at, web);
+        if ((seed >> 16) % 3 == 0)
+            story.is_refused(at, web);
+        else
+            story.connects(at, web);
     }
     Watch watch(story);
     watch.until(120);
@@ -136,7 +140,8 @@ TEST(DiagnosisPortBlocked, StartedLateItIsAWarningWithDoubt) {
     EXPECT_EQ(alarm.type, FailureType::port_blocked);
     EXPECT_EQ(alarm.severity, Severity::warning);
     EXPECT_LE(alarm.confidence, 0.8);
-    const bool said = std::ranges::any_of(alarm.evidence, [](const auto& e) { return e.signal == "no_earlier_success"; });
+    const bool said =
+        std::ranges::any_of(alarm.evidence, [](const auto& e) { return e.signal == "no_earlier_success"; });
     EXPECT_TRUE(said);
 }
 

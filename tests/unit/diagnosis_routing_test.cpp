@@ -44,14 +44,16 @@ TEST_P(DiagnosisLocalRoute, TheErrnoOfConnectNamesTheRoute) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Errnos, DiagnosisLocalRoute,
-                         testing::Values(LocalRoute{ENETUNREACH, "no_route"}, LocalRoute{EINVAL, "local_blackhole"},
+                         testing::Values(LocalRoute{ENETUNREACH, "no_route"},
+                                         LocalRoute{EINVAL, "local_blackhole"},
                                          LocalRoute{EHOSTUNREACH, "local_unreachable"},
                                          LocalRoute{EACCES, "local_prohibit"}));
 
 TEST(DiagnosisRouting, ErrorsOfTheCallerAreNone) {
     Story story;
     story.healthy(0, 10, 0.5, "10.0.0.1:80");
-    for (int i = 0; i < 40; ++i) story.call_fails(10 + i * 0.5, "10.0.0.1:80", i % 2 == 0 ? EAFNOSUPPORT : EBADF);
+    for (int i = 0; i < 40; ++i)
+        story.call_fails(10 + i * 0.5, "10.0.0.1:80", i % 2 == 0 ? EAFNOSUPPORT : EBADF);
     Watch watch(story);
     watch.until(20);
     EXPECT_THAT(watch.incidents(), IsEmpty());
@@ -171,7 +173,8 @@ TEST(DiagnosisRouting, BrokenIPv6OfOneSlowLoopBehindAFallbackIsInfo) {
 
 TEST(DiagnosisRouting, BrokenIPv6WithoutAFallbackIsAWarning) {
     Story story;
-    for (int i = 0; i < 20; ++i) story.call_fails(1 + i * 0.7 + (i % 3) * 0.2, "[2001:db8::1]:443", ENETUNREACH);
+    for (int i = 0; i < 20; ++i)
+        story.call_fails(1 + i * 0.7 + (i % 3) * 0.2, "[2001:db8::1]:443", ENETUNREACH);
     story.healthy(0, 20, 0.5, "203.0.113.1:443", {9, "other"});
     Watch watch(story);
     watch.until(10);

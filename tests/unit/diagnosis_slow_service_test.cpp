@@ -18,7 +18,8 @@ using testing::IsEmpty;
 
 constexpr auto api = "10.0.0.1:8080";
 
-// One exchange a look: the request went out `ago_s` + `took_s` before the look, the answer came `ago_s` before it.
+// One exchange a look: the request went out `ago_s` + `took_s` before the look, the answer came `ago_s`
+// before it.
 void exchange(Flow& flow, double took_s, double ago_s = 0.1) {
     flow.sends(1);
     flow.receives(2);
@@ -50,7 +51,8 @@ TEST(DiagnosisSlowService, AnswersThatComeSecondsLate) {
     EXPECT_EQ(alarm.severity, Severity::warning);
     EXPECT_GE(alarm.first_affected_at, support::utc(21.7));
     EXPECT_LE(alarm.first_affected_at, support::utc(22.1));
-    EXPECT_EQ(watch.engine.ladder(*model::Endpoint::parse(api)).verdict, model::LadderVerdict::not_the_network);
+    EXPECT_EQ(watch.engine.ladder(*model::Endpoint::parse(api)).verdict,
+              model::LadderVerdict::not_the_network);
 }
 
 TEST(DiagnosisSlowService, HealsWithPromptAnswers) {
@@ -187,7 +189,8 @@ TEST(DiagnosisSlowService, AClosedSiblingPortDoesNotHideIt) {
     story.healthy(0, 5, 0.2, "10.0.0.1:81").refused(5, 40, 0.25, "10.0.0.1:81");
     Watch watch(story);
     watch.until(40);
-    EXPECT_THAT(watch.ever_alarmed(), testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::slow_service));
+    EXPECT_THAT(watch.ever_alarmed(),
+                testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::slow_service));
 }
 
 }  // namespace

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens at the caps: nothing grows beyond them, what the host uses stays, and what goes is counted.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "diagnosis/destinations.h"
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using support::Story;
+using support::Watch;
+using testing::IsEmpty;
+
+constexpr auto web = "10.0.0.1:80";
+
+DestinationKey key_of(std::uint32_t number, std::uint16_t port = 80) {
+    auto bytes = model::IpAddress::parse("10.0.0.0")->bytes();
+    bytes[13] = static_cast<std::uint8_t>(number >> 16);
+    bytes[14] = static_cast<std::uint8_t>(number >> 8);
+    bytes[15] = static_cast<std::uint8_t>(number);
+    return {{model::IpAddress(bytes), port, model::Protocol::tcp}, model::Perspective::client, 0};
+}
+
+const model::DestinationRow* row_of(const model::HostView& view, std::string_view display) {
+    const auto found = std::ranges::find(view.destinations, display,
+                                         [](const auto& row) { return row.ref.endpoint.to_display(); });
+    return found == view.destinations.end() ? nullptr : &*found;
+}
+
+TEST(DiagnosisBounds, AScanOfMoreThanFitsKeepsTheDestinationThatWorks) {
+    Story story;
+    story.healthy(0, 5, 0.25, web);
+    for (int i = 0; i < 130'000; ++i) {
+        story.is_refused(5 + i * 0.0004,
+                         fmt::format("10.{}.{}.1:{}", 1 + i / 60'000, i / 256 % 234, 1'000 + i % 60'000),
+                         {6, "zmap"});
+    }
+    story.refused(60, 66, 0.25, web);
+    Watch watch(story, 0.5);
+    watch.until(65);
+    const auto view = watch.engine.view();
+    EXPECT_LE(view.destinations.size(), 100'000U);
+    EXPECT_GT(view.observer.evicted_destinations, 30'000U);
+    ASSERT_NE(row_of(view, web), nullptr);
+    EXPECT_GE(row_of(view, web)->established, 20U);
+    EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+}
+
+TEST(DiagnosisBounds, AScanThatGetsNoAnswerIsJudgedInTime) {
+    Story story;
+    for (int i = 0; i < 10'000; ++i) {
+        story.is_unanswered(i * 0.002, fmt::format("10.{}.{}.9:22", i / 250, i % 250), 3.5, {6, "zmap"});
+    }
+    Watch watch(story, 0.1);
+    const auto begin = std::chrono::steady_clock::now();
+    watch.until(25);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    EXPECT_LE(watch.incidents().size(), 1'000U);
+    EXPECT_LT(took.count(), 25) << "slower than the scan itself";
+}
+
+TEST(DiagnosisBounds, NoRoomIsCounted) {
+    Destinations table(10, 10);
+    for (std::uint32_t i = 0; i < 15; ++i) (void)table.obtain(key_of(i), 1);
+    EXPECT_EQ(table.all().size(), 10U);
+    EXPECT_EQ(table.evicted(), 5U);
+}
+
+TEST(DiagnosisBounds, HousekeepingEvictsTheWorthlessFirst) {
+    Destinations table(100, 10);
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        Destination* destination = table.obtain(key_of(i), 1'000 + i);
+        if (i < 40) destination->established = 1;
+    }
+    table.housekeep(2'000, [](const DestinationKey& key) { return key == key_of(99); });
+    EXPECT_EQ(table.all().size(), 80U);
+    EXPECT_EQ(table.evicted(), 20U);
+    for (std::uint32_t i = 0; i < 40; ++i) EXPECT_NE(table.find(key_of(i)), nullptr) << i;
+    EXPECT_EQ(table.find(key_of(40)), nullptr) << "never worked, longest idle";
+    EXPECT_NE(table.find(key_of(99)), nullptr) << "needed by an incident";
+}
+
+TEST(DiagnosisBounds, FullStateIsForSoManyAndIdleOnesGiveItBack) {
+    Destinations table(1'000, 100);
+    const auto full = [&] {
+        return std::ranges::count_if(table.all(),
+                                     [](const auto& entry) { return entry.second.detail != nullptr; });
+    };
+    for (std::uint32_t i = 0; i < 300; ++i) (void)table.obtain(key_of(i), core::ns_per_s);
+    EXPECT_EQ(full(), 100);
+    table.housekeep(100 * core::ns_per_s, [](const DestinationKey&) { return false; });
+    EXPECT_EQ(full(), 0);
+    EXPECT_NE(table.obtain(key_of(299), 101 * core::ns_per_s)->detail, nullptr);
+}
+
+TEST(DiagnosisBounds, ClientsOfAServerDoNotPileUp) {
+    Destinations table(1'000, 100);
+    for (std::uint32_t i = 0; i < 50'000; ++i) {
+        table.address_of(key_of(i)).quality = std::make_unique<PathQuality>();
+        if (i % 500 == 0)
+            table.housekeep(i * 10 * core::ns_per_ms, [](const DestinationKey&) { return false; });
+    }
+    EXPECT_LE(table.addresses().size(), 2'000U);
+}
+
+TEST(DiagnosisBounds, ADestinationWithoutFullStateIsStillJudged) {
+    Story story;
+    for (int i = 0; i < 20; ++i) story.healthy(0, 2, 1, fmt::format("10.9.0.{}:80", i + 1));
+    story.healthy(2, 10, 0.25, web).refused(10, 20, 0.25, web);
+    Watch watch(story, 0.05,
+                {.destinations = 1'000, .full_destinations = 8, .sockets = 1'000, .incidents = 10});
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+}
+
+TEST(DiagnosisBounds, IncidentsBeyondTheCapGoResolvedOnesFirst) {
+    Story story;
+    for (int i = 0; i < 12; ++i) {
+        const auto peer = fmt::format("10.{}.0.1:80", i + 1);
+        const double at = 10 + i * 20;
+        story.healthy(0, at, 0.5, peer).refused(at, at + 8, 0.25, peer).healthy(at + 8, 300, 0.5, peer);
+    }
+    Watch watch(story, 0.1,
+                {.destinations = 1'000, .full_destinations = 100, .sockets = 1'000, .incidents = 5});
+    watch.until(250);
+    EXPECT_EQ(watch.incidents().size(), 5U);
+    EXPECT_GE(watch.told().size(), 12U);
+}
+
+TEST(DiagnosisBounds, CompactStateIsSmall) {
+    // At most 400 bytes for a destination that has no full state: its own, its map node and its share of its
+    // address.
+    EXPECT_LE(sizeof(Destination) + sizeof(DestinationKey) + 2 * sizeof(void*), 400U);
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis
