@@ -181,18 +181,24 @@ void blame_address(Finding& finding) {
     if (finding.destination) finding.destination->endpoint.port = 0;
 }
 
-void widen(Finding& finding, const Leaves& leaves) {
-    const model::Prefix block = model::Prefix::sibling_block(leaves.front().endpoint().ip);
-    const bool one_block = std::ranges::all_of(
-        leaves, [&](const Leaf& leaf) { return block.contains(leaf.endpoint().ip); });
-    finding.scope.kind = one_block ? ScopeKind::prefix : ScopeKind::host;
-    finding.scope.value = one_block ? std::optional(block.to_string()) : std::nullopt;
-}
-
 std::size_t distinct_addresses(const Leaves& leaves) {
     std::set<AddressKey> addresses;
     for (const Leaf& leaf : leaves) addresses.insert(leaf.address());
     return addresses.size();
+}
+
+// The block that fails; one address alone where its neighbours answer.
+void widen(Finding& finding, const Scene& scene, const Leaves& leaves) {
+    const model::IpAddress& ip = leaves.front().endpoint().ip;
+    const bool neighbors_answer =
+        !scene.destinations.answering_siblings(leaves.front().address(), onset(leaves) + in_flight_ns).empty();
+    const model::Prefix block = neighbors_answer && distinct_addresses(leaves) == 1
+                                    ? model::Prefix::of(ip, ip.is_v4() ? 32 : 128)
+                                    : model::Prefix::sibling_block(ip);
+    const bool one_block = std::ranges::all_of(
+        leaves, [&](const Leaf& leaf) { return block.contains(leaf.endpoint().ip); });
+    finding.scope.kind = one_block ? ScopeKind::prefix : ScopeKind::host;
+    finding.scope.value = one_block ? std::optional(block.to_string()) : std::nullopt;
 }
 
 std::string from_offender(const Finding& finding) {
@@ -229,7 +235,7 @@ Finding rejected_by_port_unreachable(const Scene& scene, std::string group, cons
 Finding prohibited(const Scene& scene, std::string group, const Leaves& leaves) {
     Finding finding = start(scene, std::move(group), leaves);
     single(finding, FailureType::firewall_block, "admin_prohibited");
-    if (leaves.size() > 1) widen(finding, leaves);
+    if (leaves.size() > 1) widen(finding, scene, leaves);
     explain_answer(finding, scene, leaves, "icmp_admin_prohibited", "ICMP administratively prohibited");
     rule_out(finding, FailureType::port_blocked, "a closed TCP port answers with RST; none was received");
     rule_out(finding, FailureType::routing_failure, "the router names a policy, not a missing route");
@@ -239,7 +245,7 @@ Finding prohibited(const Scene& scene, std::string group, const Leaves& leaves) 
 Finding unroutable(const Scene& scene, std::string group, const Leaves& leaves) {
     Finding finding = start(scene, std::move(group), leaves);
     const OutcomeClass cls = leaves.front().cls;
-    widen(finding, leaves);
+    widen(finding, scene, leaves);
     if (cls == OutcomeClass::icmp_ttl_exceeded) {
         single(finding, FailureType::routing_failure, "ttl_exceeded");
         explain_answer(finding, scene, leaves, "icmp_ttl_exceeded", "ICMP time exceeded: packets go in a circle");
@@ -298,7 +304,7 @@ Finding local_filter(const Scene& scene, std::string group, const Leaves& leaves
     Finding finding = start(scene, std::move(group), leaves);
     const bool bpf = leaves.front().cls == OutcomeClass::local_bpf;
     single(finding, FailureType::firewall_block, bpf ? "local_bpf" : "local_rule");
-    if (leaves.size() > 1) widen(finding, leaves);
+    if (leaves.size() > 1) widen(finding, scene, leaves);
     explain_answer(finding, scene, leaves, bpf ? "connect_eperm" : "local_filter_drop",
                    bpf ? "connect() failed with EPERM before a packet was made"
                        : "this host's own packet filter dropped or rejected the packets");
@@ -330,7 +336,7 @@ Finding local_route(const Scene& scene, std::string group, const Leaves& leaves)
     }();
     const bool masked = std::ranges::all_of(leaves, [&](const Leaf& leaf) { return leaf.run().masked(scene.now); });
     single(finding, FailureType::routing_failure, masked ? "ipv6_broken" : std::string(words.cause));
-    widen(finding, leaves);
+    widen(finding, scene, leaves);
     explain_answer(finding, scene, leaves, "connect_failed_locally", words.text);
     rule_out(finding, FailureType::host_unreachable, "no packet was sent: the error is this host's own");
     rule_out(finding, FailureType::firewall_block, "no packet was made that a filter could have dropped");
@@ -373,7 +379,7 @@ bool answers_dropped_here(const Scene& scene, const Leaf& leaf) {
 Finding local_input_filter(const Scene& scene, std::string group, const Leaves& leaves) {
     Finding finding = start(scene, std::move(group), leaves);
     single(finding, FailureType::firewall_block, "local_rule");
-    if (leaves.size() > 1) widen(finding, leaves);
+    if (leaves.size() > 1) widen(finding, scene, leaves);
     std::map<AddressKey, std::uint64_t> drops;
     for (const Leaf& leaf : leaves) drops[leaf.address()] = scene.destinations.find_address(leaf.address())->inbound_drops;
     std::uint64_t packets = 0;
@@ -456,7 +462,7 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
 Finding silent_block(const Scene& scene, std::string group, const Leaves& leaves) {
     Finding finding = start(scene, std::move(group), leaves);
     single(finding, FailureType::routing_failure, "prefix_silent", 0.93);
-    widen(finding, leaves);
+    widen(finding, scene, leaves);
     note_silence(finding, scene, leaves);
     const std::size_t addresses = distinct_addresses(leaves);
     note(finding, scene, "addresses_silent", static_cast<double>(addresses),

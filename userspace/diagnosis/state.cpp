@@ -260,7 +260,7 @@ void Engine::State::take(const netwatch_drops& record) {
     std::memcpy(sum_key.data(), &record.tuple, sizeof(record.tuple));
     std::memcpy(sum_key.data() + sizeof(record.tuple), &record.reason, sizeof(record.reason));
     std::memcpy(sum_key.data() + sizeof(record.tuple) + sizeof(record.reason), &record.header.netns, sizeof(__u32));
-    if (drops_.size() >= drops_kept && !drops_.contains(sum_key)) drops_.clear();
+    if (drops_.size() >= drops_kept && !drops_.contains(sum_key)) return;
     std::uint64_t& last = drops_[sum_key];
     // A sum that the kernel had dropped for lack of use begins anew.
     const std::uint64_t packets = record.packets >= last ? record.packets - last : record.packets;
