@@ -22,7 +22,8 @@ enum class ExitCode : int {
     privilege_missing = 4,
 };
 
-// What went wrong, how to mend it (a command or a place to look; may be empty), and how the process should end.
+// What went wrong, how to mend it (a command or a place to look; may be empty), and how the process should
+// end.
 struct Error {
     std::string message;
     std::string hint = {};

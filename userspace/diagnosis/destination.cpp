@@ -7,11 +7,12 @@
 namespace netwatch::diagnosis {
 namespace {
 
-constexpr std::uint64_t retry_window_ns = core::ns_per_s;           // failures of one process within it are one
-constexpr std::uint64_t fallback_window_ns = 2 * core::ns_per_s;    // Happy Eyeballs: the other family within it
-constexpr std::uint64_t fallback_pending_ns = core::ns_per_s;       // and mostly within that
+constexpr std::uint64_t retry_window_ns = core::ns_per_s;  // failures of one process within it are one
+constexpr std::uint64_t fallback_window_ns =
+    2 * core::ns_per_s;                                        // Happy Eyeballs: the other family within it
+constexpr std::uint64_t fallback_pending_ns = core::ns_per_s;  // and mostly within that
 constexpr float background_weight = 1.0F / 32;
-constexpr std::uint32_t background_run = 6; // a longer run of failures was an outage
+constexpr std::uint32_t background_run = 6;  // a longer run of failures was an outage
 constexpr std::uint64_t min_rto_ns = 200 * core::ns_per_ms;
 constexpr std::size_t failures_kept = 8;
 constexpr std::size_t attempts_followed = 16;
@@ -29,7 +30,9 @@ bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
 }  // namespace
 
 bool FailureRun::masked(core::BootNs now) const {
-    const auto hidden_or_pending = [now](const Attempt& a) { return a.hidden || a.at + fallback_pending_ns >= now; };
+    const auto hidden_or_pending = [now](const Attempt& a) {
+        return a.hidden || a.at + fallback_pending_ns >= now;
+    };
     return std::ranges::any_of(latest, &Attempt::hidden) && std::ranges::all_of(latest, hidden_or_pending);
 }
 
@@ -76,9 +79,11 @@ void Destination::add_attempt(const netwatch_attempt& record) {
 
 std::uint32_t Destination::overdue_syns(core::BootNs now) const {
     if (!run) return 0;
-    const auto usual = detail && detail->rtt_us.count() >= known_handshakes ? detail->rtt_us.quantile(0.99) : std::nullopt;
+    const auto usual =
+        detail && detail->rtt_us.count() >= known_handshakes ? detail->rtt_us.quantile(0.99) : std::nullopt;
     const std::uint64_t patience =
-        usual ? std::max(least_patience_ns, static_cast<std::uint64_t>(*usual * patience_factor) * core::ns_per_us)
+        usual ? std::max(least_patience_ns,
+                         static_cast<std::uint64_t>(*usual * patience_factor) * core::ns_per_us)
               : unknown_patience_ns;
     const auto ripe = [&](core::BootNs at) { return at + patience <= now; };
     const auto unripe = static_cast<std::uint32_t>(
@@ -160,7 +165,8 @@ void Destination::add_success(const Outcome& outcome, Process* process) {
     detail->rtt_us.add(rtt);
 }
 
-FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process) {
+FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4,
+                                  const Process* process) {
     last_active = std::max(last_active, at_ns);
     last_failure_at = std::max(last_failure_at, at_ns);
     successes_in_row = 0;
@@ -194,8 +200,8 @@ void Destination::add_failure(OutcomeClass cls, core::BootNs start_ns, core::Boo
     bool counted = cls != OutcomeClass::silent;  // unanswered SYNs are counted one by one instead
     if (auto* known = process == nullptr ? nullptr : who(*process, at_ns)) {
         ++known->failed;
-        const bool retry = known->last_observation >= run->first_at_ns &&
-                           known->last_observation + retry_window_ns > at_ns;
+        const bool retry =
+            known->last_observation >= run->first_at_ns && known->last_observation + retry_window_ns > at_ns;
         counted = counted && !retry;
         if (counted) known->last_observation = at_ns;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of one destination: totals, the run of failures since it last worked, and, for those that matter,
-// the detail behind a judgement. Plain state; destinations.h bounds how many there are. One thread.
+// What is known of one destination: totals, the run of failures since it last worked, and, for those that
+// matter, the detail behind a judgement. Plain state; destinations.h bounds how many there are. One thread.
 #pragma once
 
 #include <array>
@@ -20,8 +20,8 @@
 
 namespace netwatch::diagnosis {
 
-// A client's destination is the remote end; a server's is its own listener. `netns` is 0 except for addresses that
-// mean something else in every namespace (loopback, link-local).
+// A client's destination is the remote end; a server's is its own listener. `netns` is 0 except for addresses
+// that mean something else in every namespace (loopback, link-local).
 struct DestinationKey {
     model::Endpoint endpoint;
     model::Perspective perspective = model::Perspective::client;
@@ -31,28 +31,29 @@ struct DestinationKey {
 
 // The failures since the last success. A success, at whatever port state, starts it anew.
 struct FailureRun {
-    core::BootNs first_start_ns = 0; // of the first attempt affected
-    core::BootNs first_at_ns = 0;    // when that was known
+    core::BootNs first_start_ns = 0;  // of the first attempt affected
+    core::BootNs first_at_ns = 0;     // when that was known
     core::BootNs last_at_ns = 0;
     std::uint32_t attempts = 0;
     std::uint32_t observations = 0;  // answered in words, with the retries of one loop counted once
     std::uint32_t silent_syns = 0;   // SYN retransmissions that nothing answered
-    std::array<core::BootNs, 8> silent_syns_at{}; // of the latest of them
-    std::uint32_t pending = 0;       // attempts whose SYN was sent again and that are not over
+    std::array<core::BootNs, 8> silent_syns_at{};  // of the latest of them
+    std::uint32_t pending = 0;                     // attempts whose SYN was sent again and that are not over
     std::uint32_t stalled_rtos = 0;  // second and later unanswered RTOs of established connections
     std::array<std::uint32_t, outcome_class_count> by_class{};
     std::uint64_t max_delay_ns = 0;  // longest wait for an answer in words
     std::optional<model::IpAddress> offender;
     bool is_v4 = true;
     bool single_process = true;
-    ProcessKey process;      // of the first failure
+    ProcessKey process;  // of the first failure
     struct Attempt {
         core::BootNs start = 0;
         core::BootNs at = 0;
         ProcessKey process;
-        bool hidden = false; // its process reached something over the other address family right before or after
+        bool hidden =
+            false;  // its process reached something over the other address family right before or after
     };
-    std::vector<Attempt> latest; // that ended, at most 8
+    std::vector<Attempt> latest;  // that ended, at most 8
 
     // A fallback hides the failures. Those of the last second may still fall back.
     [[nodiscard]] bool masked(core::BootNs now) const;
@@ -60,11 +61,11 @@ struct FailureRun {
 
 // One second of a destination's life.
 struct Second {
-    core::BootNs at = 0; // start of the second
+    core::BootNs at = 0;  // start of the second
     std::uint32_t attempts = 0;
     std::uint32_t failed = 0;
     std::uint32_t established = 0;
-    float rtt_us = 0;    // smallest; 0: none
+    float rtt_us = 0;  // smallest; 0: none
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
     std::uint32_t segments = 0;
@@ -79,15 +80,15 @@ struct Answers {
     struct Late {
         core::BootNs at = 0;
         double us = 0;
-        bool arrived = false; // false: still waited for
+        bool arrived = false;  // false: still waited for
         std::uint64_t sock = 0;
         core::BootNs asked_at = 0;
-        bool beyond_usual = false;      // what is usual was known
-        std::uint64_t prompt_before = 0; // `prompt` at that time
+        bool beyond_usual = false;        // what is usual was known
+        std::uint64_t prompt_before = 0;  // `prompt` at that time
     };
-    std::deque<Late> late;       // of the last 30 s
-    core::BootNs last_prompt = 0; // when an answer last came in its usual time
-    std::uint64_t prompt = 0;            // answers that came in their usual time, ever
+    std::deque<Late> late;         // of the last 30 s
+    core::BootNs last_prompt = 0;  // when an answer last came in its usual time
+    std::uint64_t prompt = 0;      // answers that came in their usual time, ever
     std::uint32_t prompt_since_late = 0;
 };
 
@@ -102,28 +103,29 @@ struct Detail {
         std::uint32_t attempts = 0;
         std::uint32_t failed = 0;
         core::BootNs last = 0;
-        core::BootNs last_observation = 0; // the failure of this process that was last counted
+        core::BootNs last_observation = 0;  // the failure of this process that was last counted
     };
-    std::vector<Who> who; // at most 8, the latest
+    std::vector<Who> who;  // at most 8, the latest
     struct Attempt {
         std::uint64_t sock = 0;
         core::BootNs start = 0;
-        core::BootNs answered_at = 0; // by an ICMP error; a blocking connect() hears of it a second later
+        core::BootNs answered_at = 0;  // by an ICMP error; a blocking connect() hears of it a second later
         bool sent_again = false;
     };
-    std::vector<Attempt> in_flight; // at most 16, the latest
-    std::uint64_t netfilter_drops = 0; // packets to it dropped by this host's netfilter, since the run began
+    std::vector<Attempt> in_flight;     // at most 16, the latest
+    std::uint64_t netfilter_drops = 0;  // packets to it dropped by this host's netfilter, since the run began
 };
 
 struct Destination {
     DestinationKey key;
-    std::uint32_t netns = 0; // of the latest record
+    std::uint32_t netns = 0;  // of the latest record
     core::BootNs first_seen = 0;
     core::BootNs last_active = 0;
     core::BootNs last_success_at = 0;
-    core::BootNs last_success_start = 0; // of the success with the latest first SYN
+    core::BootNs last_success_start = 0;  // of the success with the latest first SYN
     core::BootNs last_failure_at = 0;
-    core::BootNs last_progress_at = 0;   // an established connection moved data both ways or had data acknowledged
+    core::BootNs last_progress_at =
+        0;  // an established connection moved data both ways or had data acknowledged
     std::uint64_t attempts = 0;
     std::uint64_t established = 0;
     std::uint64_t failed = 0;
@@ -134,8 +136,8 @@ struct Destination {
     float background_failure_share = 0;  // of attempts outside of outages, decayed over about 32
     std::unique_ptr<FailureRun> run;     // only while failing
     std::unique_ptr<Detail> detail;
-    std::optional<model::Endpoint> real;  // where NAT sends it
-    std::optional<model::Endpoint> asked; // what the application asked for, where it differs
+    std::optional<model::Endpoint> real;   // where NAT sends it
+    std::optional<model::Endpoint> asked;  // what the application asked for, where it differs
 
     [[nodiscard]] bool ever_worked() const { return established > 0 || last_progress_at != 0; }
     // Takes in the end of an attempt. `process` may be null.
@@ -159,14 +161,15 @@ struct Destination {
     [[nodiscard]] Second& second_at(core::BootNs at);
     // The class that the present run is judged by: any answer outranks silence.
     [[nodiscard]] OutcomeClass dominant() const;
-    // SYNs of the present run that should have been answered by now: sent again and still silent, or first ones older
-    // than any handshake with it takes.
+    // SYNs of the present run that should have been answered by now: sent again and still silent, or first
+    // ones older than any handshake with it takes.
     [[nodiscard]] std::uint32_t overdue_syns(core::BootNs now) const;
 
 private:
     void add_success(const Outcome& outcome, Process* process);
     void note_background(bool bad);
-    void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4, Process* process);
+    void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4,
+                     Process* process);
     // How long the answer to an attempt took, and the end of following it.
     [[nodiscard]] std::uint64_t settle(const Outcome& outcome);
     FailureRun& run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process);

@@ -26,10 +26,13 @@ Address::Answer Address::other_answer(std::uint16_t port) const {
     return latest;
 }
 
-core::BootNs Address::last_answer_at() const { return std::ranges::max_element(answers, {}, &Answer::at)->at; }
+core::BootNs Address::last_answer_at() const {
+    return std::ranges::max_element(answers, {}, &Answer::at)->at;
+}
 
 std::size_t DestinationHash::operator()(const DestinationKey& key) const noexcept {
-    return std::hash<model::Endpoint>{}(key.endpoint) * 31 + key.netns * 2 + static_cast<std::size_t>(key.perspective);
+    return std::hash<model::Endpoint>{}(key.endpoint) * 31 + key.netns * 2 +
+           static_cast<std::size_t>(key.perspective);
 }
 
 std::size_t AddressHash::operator()(const AddressKey& key) const noexcept {
@@ -86,7 +89,8 @@ void Destinations::note_answer(const DestinationKey& key, core::BootNs at) {
     *slot = {address, std::max(at, slot->address == address ? slot->at : 0)};
 }
 
-std::vector<model::IpAddress> Destinations::answering_siblings(const AddressKey& key, core::BootNs since) const {
+std::vector<model::IpAddress> Destinations::answering_siblings(const AddressKey& key,
+                                                               core::BootNs since) const {
     std::vector<model::IpAddress> answering;
     const auto found = siblings_.find(model::Prefix::sibling_block(key.ip));
     if (found == siblings_.end()) return answering;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// All destinations, with the addresses and prefixes they lie in. Bounded: when full, those that never worked and were
-// not heard of for longest go first, so that a port scan or a SYN flood does not push out what the host really uses.
-// One thread.
+// All destinations, with the addresses and prefixes they lie in. Bounded: when full, those that never worked
+// and were not heard of for longest go first, so that a port scan or a SYN flood does not push out what the
+// host really uses. One thread.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@ namespace netwatch::diagnosis {
 
 struct AddressKey {
     model::IpAddress ip;
-    std::uint32_t netns = 0; // as in DestinationKey
+    std::uint32_t netns = 0;  // as in DestinationKey
     auto operator<=>(const AddressKey&) const = default;
 };
 
@@ -29,12 +29,14 @@ struct Address {
         std::uint16_t port = 0;
         core::BootNs at = 0;
     };
-    std::array<Answer, 4> answers{}; // latest of four different ports: connections made, RSTs, data acknowledged
-    std::set<std::uint16_t> ports;   // destinations at this address, at most 64 remembered
-    core::BootNs inbound_drop_at = 0; // this host's netfilter last dropped a packet from it
+    std::array<Answer, 4>
+        answers{};  // latest of four different ports: connections made, RSTs, data acknowledged
+    std::set<std::uint16_t> ports;     // destinations at this address, at most 64 remembered
+    core::BootNs inbound_drop_at = 0;  // this host's netfilter last dropped a packet from it
     std::uint64_t inbound_drops = 0;
     std::unique_ptr<PathQuality> quality;
-    DestinationKey listener; // the own listener that this client last talked to; meaningful for passive connections
+    DestinationKey
+        listener;  // the own listener that this client last talked to; meaningful for passive connections
 
     void note_answer(std::uint16_t port, core::BootNs at);
     // Latest answer of any port but this one; 0: none.
@@ -52,7 +54,8 @@ struct AddressHash {
 class Destinations {
 public:
     Destinations(std::size_t capacity, std::size_t full_capacity)
-        : capacity_(capacity), full_capacity_(full_capacity) {}
+        : capacity_(capacity),
+          full_capacity_(full_capacity) {}
 
     // Null when there is no room; counted.
     Destination* obtain(const DestinationKey& key, core::BootNs now);
@@ -64,7 +67,8 @@ public:
     // Something at this address answered.
     void note_answer(const DestinationKey& key, core::BootNs at);
     // The neighbours in its block that answered at or after `since`, the address itself left out.
-    [[nodiscard]] std::vector<model::IpAddress> answering_siblings(const AddressKey& key, core::BootNs since) const;
+    [[nodiscard]] std::vector<model::IpAddress> answering_siblings(const AddressKey& key,
+                                                                   core::BootNs since) const;
 
     // Once a second: evicts what is beyond the limits; `keep` says which are needed by an incident.
     template <typename Keep>
@@ -109,9 +113,8 @@ void Destinations::housekeep(core::BootNs now, Keep&& keep) {
         if (destination.flows == 0 && !keep(key)) order.push_back(&destination);
     }
     const std::size_t surplus = std::min(destinations_.size() - capacity_ * 8 / 10, order.size());
-    std::ranges::sort(order, {}, [](const Destination* d) {
-        return std::tuple(d->ever_worked(), d->last_active, d->key);
-    });
+    std::ranges::sort(
+        order, {}, [](const Destination* d) { return std::tuple(d->ever_worked(), d->last_active, d->key); });
     order.resize(surplus);
     evict(std::move(order));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The diagnosis: records in, incidents out. Pure: no thread, no clock, no file, no log; time comes in with the CLOCK
-// records, so the same records give the same incidents, live or replayed. Example:
+// The diagnosis: records in, incidents out. Pure: no thread, no clock, no file, no log; time comes in with
+// the CLOCK records, so the same records give the same incidents, live or replayed. Example:
 //
 //     diagnosis::Engine engine;
 //     for each record: engine.observe(record);          // a CLOCK record makes it judge
@@ -22,10 +22,10 @@
 namespace netwatch::diagnosis {
 
 struct Limits {
-    std::size_t destinations = 100'000;  // beyond it the least valuable one is evicted, and counted
-    std::size_t full_destinations = 4'096; // with series and sketches; the others keep totals
+    std::size_t destinations = 100'000;     // beyond it the least valuable one is evicted, and counted
+    std::size_t full_destinations = 4'096;  // with series and sketches; the others keep totals
     std::size_t sockets = 200'000;
-    std::size_t incidents = 1'000;       // resolved ones go first, oldest first
+    std::size_t incidents = 1'000;  // resolved ones go first, oldest first
 };
 
 class Engine {

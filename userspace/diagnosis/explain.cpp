@@ -12,7 +12,8 @@ namespace {
 using model::FailureType;
 using model::OwnerHint;
 
-// Placeholders: {0} the subject, {1} the address, {2} the port, {3} who sent the ICMP error ("a router" if not known).
+// Placeholders: {0} the subject, {1} the address, {2} the port, {3} who sent the ICMP error ("a router" if
+// not known).
 struct Entry {
     FailureType type;
     std::string_view cause;
@@ -20,7 +21,7 @@ struct Entry {
     std::string_view summary;
     std::string_view statement;
     std::string_view advice;
-    std::string_view command; // read-only; empty if none helps
+    std::string_view command;  // read-only; empty if none helps
 };
 
 constexpr std::array catalogue = std::to_array<Entry>({
@@ -30,7 +31,8 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "On {1}, see whether the service runs and what it listens on.", "ss -ltnp 'sport = :{2}'"},
     {FailureType::host_unreachable, "icmp_host_unreachable", OwnerHint::remote,
      "{1} is down or off the network: {3} reports it unreachable after address resolution failed.",
-     "The last router before the host gets no answer to address resolution: the host is down or disconnected.",
+     "The last router before the host gets no answer to address resolution: the host is down or "
+     "disconnected.",
      "See whether {1} is powered and connected; ask {3} for its neighbour table.", "ip route get {1}"},
     {FailureType::host_unreachable, "neighbor_failed", OwnerHint::remote,
      "{1} on the local link does not answer address resolution: it is down or disconnected.",
@@ -38,8 +40,8 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "Look at the neighbour entry and at the host's own link.", "ip neigh show {1}"},
     {FailureType::host_unreachable, "silent", OwnerHint::remote,
      "{0} answers nothing, neither RST nor ICMP; other hosts of its network do.",
-     "The host is down, or everything to it is dropped.",
-     "See whether {1} is up from a host beside it.", "ip route get {1}"},
+     "The host is down, or everything to it is dropped.", "See whether {1} is up from a host beside it.",
+     "ip route get {1}"},
     {FailureType::routing_failure, "no_route", OwnerHint::host,
      "This host has no route to {0}: connections fail before a packet is sent.",
      "The routing table of this host has no route to the destination.",
@@ -49,11 +51,13 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "A blackhole route of this host covers the destination.", "Find who added the route.",
      "ip route show type blackhole"},
     {FailureType::routing_failure, "local_unreachable", OwnerHint::host,
-     "An unreachable route on this host covers {0}.", "An unreachable route of this host covers the destination.",
-     "Find who added the route.", "ip route show type unreachable"},
+     "An unreachable route on this host covers {0}.",
+     "An unreachable route of this host covers the destination.", "Find who added the route.",
+     "ip route show type unreachable"},
     {FailureType::routing_failure, "local_prohibit", OwnerHint::host,
-     "A prohibit route or rule on this host covers {0}.", "A prohibit route or rule of this host covers the destination.",
-     "Find who added the route or rule.", "ip route show type prohibit; ip rule show"},
+     "A prohibit route or rule on this host covers {0}.",
+     "A prohibit route or rule of this host covers the destination.", "Find who added the route or rule.",
+     "ip route show type prohibit; ip rule show"},
     {FailureType::routing_failure, "icmp_net_unreachable", OwnerHint::provider,
      "{0} cannot be routed: {3} answers that it has no route.",
      "The router that answered has no route to the destination.", "Ask who runs {3} about its route to {1}.",
@@ -72,8 +76,8 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "Look at the IPv6 default route.", "ip -6 route show default"},
     {FailureType::firewall_block, "local_rule", OwnerHint::platform,
      "The firewall of this host drops connections with {0}.",
-     "A netfilter rule of this host drops or rejects the packets.", "See which rule covers it and who loaded it.",
-     "nft list ruleset"},
+     "A netfilter rule of this host drops or rejects the packets.",
+     "See which rule covers it and who loaded it.", "nft list ruleset"},
     {FailureType::firewall_block, "local_bpf", OwnerHint::platform,
      "A BPF program or security module of this host forbids connections to {0}.",
      "connect() is refused with EPERM before a packet is made: a cgroup BPF program or a security module.",
@@ -89,31 +93,36 @@ constexpr std::array catalogue = std::to_array<Entry>({
     {FailureType::firewall_block, "silent_drop", OwnerHint::platform,
      "New connections to {0} are dropped silently while the host answers elsewhere.",
      "A filter on the way or on the host drops new connections to the port.",
-     "On {1}, see which rule covers the port; a connect from another subnet tells path from host.", "nft list ruleset"},
+     "On {1}, see which rule covers the port; a connect from another subnet tells path from host.",
+     "nft list ruleset"},
     {FailureType::firewall_block, "new_flows_only", OwnerHint::platform,
      "New connections to {0} are dropped silently; established ones live.",
      "A stateful filter drops new connections and lets established ones pass.",
-     "On {1}, see which rule covers the port; a connect from another subnet tells path from host.", "nft list ruleset"},
+     "On {1}, see which rule covers the port; a connect from another subnet tells path from host.",
+     "nft list ruleset"},
     {FailureType::neighbor_failure, "gateway", OwnerHint::host,
      "The gateway of this host does not answer: everything behind it is unreachable.",
-     "The next hop answers no ARP or neighbour solicitation.", "Look at the gateway's neighbour entry and the link.",
-     "ip neigh show; ip -s link"},
+     "The next hop answers no ARP or neighbour solicitation.",
+     "Look at the gateway's neighbour entry and the link.", "ip neigh show; ip -s link"},
     {FailureType::connection_exhaustion, "ephemeral_ports", OwnerHint::app,
      "No local port is left for connections to {0}.",
      "The ephemeral ports for this destination are used up: too many connections, or too many in TIME_WAIT.",
-     "Count the connections to it by state; reuse connections or use a pool.", "ss -tan dst {1} | awk '{{print $1}}' | sort | uniq -c"},
-    {FailureType::packet_loss, "forward", OwnerHint::provider,
-     "Segments to {0} are lost on the way there.", "The path to the destination loses packets; its queues are not full.",
+     "Count the connections to it by state; reuse connections or use a pool.",
+     "ss -tan dst {1} | awk '{{print $1}}' | sort | uniq -c"},
+    {FailureType::packet_loss, "forward", OwnerHint::provider, "Segments to {0} are lost on the way there.",
+     "The path to the destination loses packets; its queues are not full.",
      "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
-    {FailureType::packet_loss, "reverse", OwnerHint::provider,
-     "Segments from {0} are lost on the way here.", "The path from the destination to this host loses packets.",
-     "Compare with other sources over the same link; look at interface errors and receive drops.", "ip -s link"},
-    {FailureType::packet_loss, "both", OwnerHint::provider,
-     "Segments are lost on the way to {0} and back.", "The path loses packets in both directions.",
+    {FailureType::packet_loss, "reverse", OwnerHint::provider, "Segments from {0} are lost on the way here.",
+     "The path from the destination to this host loses packets.",
+     "Compare with other sources over the same link; look at interface errors and receive drops.",
+     "ip -s link"},
+    {FailureType::packet_loss, "both", OwnerHint::provider, "Segments are lost on the way to {0} and back.",
+     "The path loses packets in both directions.",
      "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
     {FailureType::slow_service, "slow", OwnerHint::app,
      "Not the network: {0} answers late, while its host acknowledges requests at once.",
-     "The service takes its time between the request and the answer.", "Look at the service's process on {1}.", ""},
+     "The service takes its time between the request and the answer.",
+     "Look at the service's process on {1}.", ""},
 });
 
 const Entry* entry_for(const model::Incident& incident) {
@@ -156,7 +165,9 @@ Words words_for(const model::Incident& incident) {
     const std::string ip = incident.destination ? incident.destination->endpoint.ip.to_string() : subject;
     const std::string port = incident.destination ? std::to_string(incident.destination->endpoint.port) : "";
     const std::string offender = incident.root_cause.offender.value_or("a router on the way");
-    const auto fill = [&](std::string_view text) { return fmt::format(fmt::runtime(text), subject, ip, port, offender); };
+    const auto fill = [&](std::string_view text) {
+        return fmt::format(fmt::runtime(text), subject, ip, port, offender);
+    };
 
     // Below 0.9 the answer is a set: the summary says what is seen, not which of them it is.
     const bool set_valued = incident.candidates.size() > 1 && incident.confidence < 0.9;
@@ -175,12 +186,14 @@ Words words_for(const model::Incident& incident) {
                             model::Effect::read_only});
     if (set_valued) {
         words.owner = OwnerHint::unknown;
-        words.summary = fmt::format("{} cannot be reached; from here it is one of: {}.", subject, listed(incident.candidates));
+        words.summary = fmt::format("{} cannot be reached; from here it is one of: {}.", subject,
+                                    listed(incident.candidates));
         words.statement = "One end alone cannot tell these apart: " + listed(incident.candidates) + ".";
         for (const auto& candidate : incident.candidates) {
             if (!candidate.would_split) continue;
-            words.advice.push_back({fmt::format("To tell {}: {}.", model::to_string(candidate.type), *candidate.would_split),
-                                    std::nullopt, model::Effect::read_only});
+            words.advice.push_back(
+                {fmt::format("To tell {}: {}.", model::to_string(candidate.type), *candidate.would_split),
+                 std::nullopt, model::Effect::read_only});
         }
     }
     return words;

@@ -11,8 +11,8 @@
 namespace netwatch::diagnosis {
 
 struct Words {
-    std::string summary;   // one sentence that a person can act on
-    std::string statement; // the root cause
+    std::string summary;    // one sentence that a person can act on
+    std::string statement;  // the root cause
     model::OwnerHint owner = model::OwnerHint::unknown;
     std::vector<model::Advice> advice;
 };

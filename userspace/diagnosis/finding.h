@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a judge says of the evidence at one instant. The incident book turns findings into incidents with a life.
+// What a judge says of the evidence at one instant. The incident book turns findings into incidents with a
+// life.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,13 @@ enum class Family : std::uint8_t { reachability, loss, service };
 
 struct Finding {
     Family family = Family::reachability;
-    std::string group;   // same group, same fault; also when type or members change
-    bool confirmed = false; // false: one observation short
-    std::vector<model::Candidate> candidates; // most probable first
+    std::string group;                         // same group, same fault; also when type or members change
+    bool confirmed = false;                    // false: one observation short
+    std::vector<model::Candidate> candidates;  // most probable first
     model::Severity severity = model::Severity::warning;
     model::Scope scope;
     model::Perspective perspective = model::Perspective::client;
-    std::vector<DestinationKey> members; // most affected first
+    std::vector<DestinationKey> members;  // most affected first
     std::optional<model::DestinationRef> destination;
     core::BootNs first_affected = 0;
     std::optional<model::IpAddress> offender;

@@ -16,10 +16,11 @@ using model::IncidentState;
 using model::Resolution;
 using model::Severity;
 
-constexpr std::uint64_t dwell_ns = 5 * core::ns_per_s;           // an incident stays at least this long
-constexpr std::uint64_t healthy_ns = core::ns_per_s;             // successes have to span this
-constexpr std::uint32_t healthy_successes = 3;                   // after a total failure: (0.05/0.99)^3 = 1e-4
-constexpr std::uint64_t silent_member_ns = 10 * core::ns_per_s;  // a member not heard of since does not hold it open
+constexpr std::uint64_t dwell_ns = 5 * core::ns_per_s;  // an incident stays at least this long
+constexpr std::uint64_t healthy_ns = core::ns_per_s;    // successes have to span this
+constexpr std::uint32_t healthy_successes = 3;          // after a total failure: (0.05/0.99)^3 = 1e-4
+constexpr std::uint64_t silent_member_ns =
+    10 * core::ns_per_s;  // a member not heard of since does not hold it open
 constexpr std::uint64_t stale_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t forgotten_ns = 86'400 * core::ns_per_s;
 constexpr std::uint64_t reopen_ns = 600 * core::ns_per_s;
@@ -43,9 +44,10 @@ std::string scope_text(const model::Scope& scope) {
 
 // What a follower is told of: a change in any of these is a change of the incident.
 std::string telling(const model::Incident& incident) {
-    return fmt::format("{} {} {} {} {:.1f} {} {} {}", model::to_string(incident.state), model::to_string(incident.type),
-                       incident.cause.value_or(""), model::to_string(incident.severity), incident.confidence,
-                       incident.symptom, scope_text(incident.scope), incident.occurrences);
+    return fmt::format("{} {} {} {} {:.1f} {} {} {}", model::to_string(incident.state),
+                       model::to_string(incident.type), incident.cause.value_or(""),
+                       model::to_string(incident.severity), incident.confidence, incident.symptom,
+                       scope_text(incident.scope), incident.occurrences);
 }
 
 int rank(const model::Incident& incident) {
@@ -72,7 +74,8 @@ bool IncidentBook::explains(const Entry& cause, Family family, const Destination
     if (cause.family >= family || cause.incident.severity == Severity::info) return false;
     if (family == Family::service && cause.members.contains(key)) return true;
     return covers_address(cause.incident) &&
-           std::ranges::any_of(cause.members, [&](const DestinationKey& one) { return same_address(one, key); });
+           std::ranges::any_of(cause.members,
+                               [&](const DestinationKey& one) { return same_address(one, key); });
 }
 
 IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
@@ -80,7 +83,8 @@ IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
     for (Entry& entry : entries_) {
         if (!entry.active() || entry.family != finding.family || entry.incident.symptom) continue;
         if (entry.group == finding.group) return &entry;
-        const bool shares = std::ranges::any_of(finding.members, [&](const auto& m) { return entry.members.contains(m); });
+        const bool shares =
+            std::ranges::any_of(finding.members, [&](const auto& m) { return entry.members.contains(m); });
         if (shares && overlapping == nullptr) overlapping = &entry;
     }
     return overlapping;
@@ -90,12 +94,13 @@ bool IncidentBook::explained_by_another(const Finding& finding) const {
     if (finding.family == Family::reachability) return false;
     return std::ranges::any_of(entries_, [&](const Entry& entry) {
         if (!entry.active() || entry.is_suspicion()) return false;
-        return std::ranges::any_of(finding.members,
-                                   [&](const DestinationKey& key) { return explains(entry, finding.family, key); });
+        return std::ranges::any_of(
+            finding.members, [&](const DestinationKey& key) { return explains(entry, finding.family, key); });
     });
 }
 
-IncidentBook::Entry& IncidentBook::open(const Finding& finding, const Scene& scene, const BookContext& context) {
+IncidentBook::Entry& IncidentBook::open(const Finding& finding, const Scene& scene,
+                                        const BookContext& context) {
     Entry& entry = entries_.emplace_back();
     entry.family = finding.family;
     entry.opened_ns = scene.now;
@@ -104,9 +109,10 @@ IncidentBook::Entry& IncidentBook::open(const Finding& finding, const Scene& sce
     incident.type = finding.type();
     incident.cause = finding.cause();
     incident.opened_at = incident.detected_at = scene.anchor.utc(scene.now);
-    incident.id = fmt::format("n{:012x}", fnv1a(fmt::format("{} {} {} {}", context.boot_id, scene.now,
-                                                            model::to_string(finding.type()), scope_text(finding.scope))) &
-                                              0xffff'ffff'ffffULL);
+    incident.id = fmt::format(
+        "n{:012x}", fnv1a(fmt::format("{} {} {} {}", context.boot_id, scene.now,
+                                      model::to_string(finding.type()), scope_text(finding.scope))) &
+                        0xffff'ffff'ffffULL);
     return entry;
 }
 
@@ -128,7 +134,8 @@ IncidentBook::Entry* IncidentBook::reopen(const Finding& finding, const Scene& s
     return nullptr;
 }
 
-// Members that work again leave a narrower finding behind. While they do, that is the healing of the fault, not another.
+// Members that work again leave a narrower finding behind. While they do, that is the healing of the fault,
+// not another.
 bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, const Scene& scene) {
     const std::set<DestinationKey> named(finding.members.begin(), finding.members.end());
     if (!std::ranges::includes(entry.members, named)) return false;
@@ -140,7 +147,8 @@ bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, c
     });
 }
 
-void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context) {
+void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& scene,
+                          const BookContext& context) {
     model::Incident& incident = entry.incident;
     if (!entry.is_suspicion() && healing_narrows(entry, finding, scene)) {
         entry.last_named_ns = scene.now;
@@ -172,13 +180,15 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     incident.impact.flows = finding.flows;
     if (finding.offender) incident.root_cause.offender = finding.offender->to_string();
     const auto affected = scene.anchor.utc(finding.first_affected);
-    if (fresh || affected < incident.first_affected_at) incident.first_affected_at = std::min(affected, incident.opened_at);
+    if (fresh || affected < incident.first_affected_at)
+        incident.first_affected_at = std::min(affected, incident.opened_at);
     for (const DestinationKey& key : finding.members) {
         if (!entry.members.insert(key).second) continue;
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr) continue;
         const std::uint64_t in_run = destination->run ? destination->run->attempts : 0;
-        entry.before[key] = {destination->attempts - in_run, destination->failed - std::min(destination->failed, in_run)};
+        entry.before[key] = {destination->attempts - in_run,
+                             destination->failed - std::min(destination->failed, in_run)};
     }
     if (finding.family == Family::loss && !finding.scope.members.empty()) {
         entry.address = {*model::IpAddress::parse(finding.scope.members.front()),
@@ -202,7 +212,8 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
         if (destination == nullptr) continue;
         const auto [attempts_before, failed_before] = entry.before[key];
         const std::uint64_t pending = destination->run ? destination->run->pending : 0;
-        incident.impact.attempts += static_cast<std::int64_t>(destination->attempts - attempts_before + pending);
+        incident.impact.attempts +=
+            static_cast<std::int64_t>(destination->attempts - attempts_before + pending);
         incident.impact.failed += static_cast<std::int64_t>(destination->failed - failed_before + pending);
         worked = worked || destination->ever_worked();
         successes += destination->established;
@@ -222,7 +233,8 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
     incident.impact.failed = std::min(incident.impact.failed, incident.impact.attempts);
     incident.impact.share.reset();
     if (incident.impact.attempts > 0) {
-        incident.impact.share = static_cast<double>(incident.impact.failed) / static_cast<double>(incident.impact.attempts);
+        incident.impact.share =
+            static_cast<double>(incident.impact.failed) / static_cast<double>(incident.impact.attempts);
     }
     std::vector<std::pair<core::BootNs, std::string>> latest;
     for (const auto& [label, last] : processes) latest.emplace_back(last, label);
@@ -242,7 +254,7 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
 
     incident.observer.lost_records = static_cast<std::int64_t>(context.lost_records - entry.lost_before);
     incident.observer.missing_hooks = context.missing_hooks;
-    incident.observer.baseline = !worked                        ? model::Baseline::none
+    incident.observer.baseline = !worked ? model::Baseline::none
                                  : scene.watched_briefly() || successes < full_baseline_successes
                                      ? model::Baseline::short_
                                      : model::Baseline::full;
@@ -261,11 +273,12 @@ void IncidentBook::attach_symptoms(Entry& root, const Finding& finding) {
     for (Entry& entry : entries_) {
         if (&entry == &root || !entry.active() || entry.incident.symptom) continue;
         const bool inside = std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
-            return entry.family == finding.family ? root.members.contains(key) : explains(root, entry.family, key);
+            return entry.family == finding.family ? root.members.contains(key)
+                                                  : explains(root, entry.family, key);
         });
         if (!inside) continue;
         entry.incident.symptom = true;
-        for (Entry& one : entries_) { // what it was the root of has a deeper one now
+        for (Entry& one : entries_) {  // what it was the root of has a deeper one now
             const bool below = &one == &entry || one.incident.root_cause.incident == entry.incident.id;
             if (!below) continue;
             one.incident.root_cause.incident = root.incident.id;
@@ -294,7 +307,8 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         }
         if (destination->successes_in_row > 0) since = std::min(since, destination->row_since);
         successes += destination->successes_in_row;
-        const bool moves = destination->flows > 0 && destination->last_progress_at > destination->last_failure_at;
+        const bool moves =
+            destination->flows > 0 && destination->last_progress_at > destination->last_failure_at;
         if (moves && destination->successes_in_row == 0) {
             successes += healthy_successes;
             since = std::min(since, destination->last_failure_at);
@@ -314,11 +328,13 @@ void IncidentBook::resolve(Entry& entry, Resolution how, const Scene& scene) {
 void IncidentBook::check_life(Entry& entry, const Scene& scene) {
     model::Incident& incident = entry.incident;
     if (entry.is_suspicion()) {
-        if (entry.last_named_ns + suspicion_ns < scene.now || healed(entry, scene)) resolve(entry, Resolution::healed, scene);
+        if (entry.last_named_ns + suspicion_ns < scene.now || healed(entry, scene))
+            resolve(entry, Resolution::healed, scene);
         return;
     }
     if (incident.symptom) {
-        const auto root = std::ranges::find_if(entries_, [&](const Entry& e) { return e.incident.id == incident.root_cause.incident; });
+        const auto root = std::ranges::find_if(
+            entries_, [&](const Entry& e) { return e.incident.id == incident.root_cause.incident; });
         if (root == entries_.end() || !root->active()) resolve(entry, Resolution::superseded, scene);
         return;
     }
@@ -337,7 +353,7 @@ void IncidentBook::check_life(Entry& entry, const Scene& scene) {
         const Destination* destination = scene.destinations.find(key);
         if (destination != nullptr) last_active = std::max(last_active, destination->last_active);
     }
-    if (last_active == 0) last_active = entry.last_named_ns; // resumed, and not heard of since
+    if (last_active == 0) last_active = entry.last_named_ns;  // resumed, and not heard of since
     incident.state = last_active + stale_ns < scene.now ? IncidentState::stale : IncidentState::open;
 }
 
@@ -424,7 +440,8 @@ const model::Incident* IncidentBook::explaining(const DestinationKey& key) const
     for (const Entry& entry : entries_) {
         if (!entry.active() || entry.is_suspicion()) continue;
         const bool named = std::ranges::any_of(entry.members, [&](const DestinationKey& member) {
-            const bool port = key.endpoint.port == 0 || member.endpoint.port == 0 || member.endpoint.port == key.endpoint.port;
+            const bool port = key.endpoint.port == 0 || member.endpoint.port == 0 ||
+                              member.endpoint.port == key.endpoint.port;
             return port && member.endpoint.ip == key.endpoint.ip && member.netns == key.netns;
         });
         if (named && (best == nullptr || std::pair(rank(entry.incident), entry.family) <
@@ -436,7 +453,8 @@ const model::Incident* IncidentBook::explaining(const DestinationKey& key) const
 }
 
 bool IncidentBook::needs(const DestinationKey& key) const {
-    return std::ranges::any_of(entries_, [&](const Entry& e) { return e.active() && e.members.contains(key); });
+    return std::ranges::any_of(entries_,
+                               [&](const Entry& e) { return e.active() && e.members.contains(key); });
 }
 
 std::vector<AddressKey> IncidentBook::lossy_addresses() const {

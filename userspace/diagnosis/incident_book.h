@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of incidents: findings open and revise them, real successes resolve them, silence makes them stale.
-// docs/schemas/ and the contract's «Life of an incident» say what holds. Bounded. One thread.
+// The life of incidents: findings open and revise them, real successes resolve them, silence makes them
+// stale. docs/schemas/ and the contract's «Life of an incident» say what holds. Bounded. One thread.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace netwatch::diagnosis {
 // What is the same for all incidents of a run.
 struct BookContext {
     std::string boot_id;
-    std::uint64_t lost_records = 0; // so far
+    std::uint64_t lost_records = 0;  // so far
     std::vector<std::string> missing_hooks;
 };
 
@@ -44,12 +44,13 @@ private:
         Family family = Family::reachability;
         std::string group;
         std::set<DestinationKey> members;
-        std::map<DestinationKey, std::pair<std::uint64_t, std::uint64_t>> before; // attempts, failures before the onset
-        AddressKey address;              // of a loss incident
+        std::map<DestinationKey, std::pair<std::uint64_t, std::uint64_t>>
+            before;          // attempts, failures before the onset
+        AddressKey address;  // of a loss incident
         core::BootNs opened_ns = 0;
         core::BootNs last_named_ns = 0;  // when a finding last named it
         std::uint64_t lost_before = 0;
-        std::string told;                // what take_changes() last said of it
+        std::string told;  // what take_changes() last said of it
         [[nodiscard]] bool active() const { return incident.state != model::IncidentState::resolved; }
         [[nodiscard]] bool is_suspicion() const { return incident.state == model::IncidentState::suspected; }
     };
@@ -69,7 +70,7 @@ private:
     void forget_surplus();
 
     std::size_t capacity_;
-    std::vector<Entry> entries_; // in the order of opening
+    std::vector<Entry> entries_;  // in the order of opening
 };
 
 }  // namespace netwatch::diagnosis

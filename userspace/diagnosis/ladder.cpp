@@ -18,7 +18,7 @@ constexpr double healthy_loss = 0.003;
 
 // What the ports of one address say together.
 struct Seen {
-    const Destination* destination = nullptr; // the asked one; for a whole address the busiest
+    const Destination* destination = nullptr;  // the asked one; for a whole address the busiest
     const Address* address = nullptr;
     std::uint64_t attempts = 0;
     std::uint64_t established = 0;
@@ -35,7 +35,8 @@ Seen look(const Scene& scene, const DestinationKey& key) {
     const auto take = [&](const DestinationKey& one) {
         const Destination* destination = scene.destinations.find(one);
         if (destination == nullptr) return;
-        if (seen.destination == nullptr || destination->attempts > seen.destination->attempts) seen.destination = destination;
+        if (seen.destination == nullptr || destination->attempts > seen.destination->attempts)
+            seen.destination = destination;
         seen.attempts += destination->attempts;
         seen.established += destination->established;
         seen.last_progress = std::max(seen.last_progress, destination->last_progress_at);
@@ -54,7 +55,9 @@ Seen look(const Scene& scene, const DestinationKey& key) {
     return seen;
 }
 
-LadderStep step(Rung rung, LadderStatus status, std::string evidence) { return {rung, status, std::move(evidence)}; }
+LadderStep step(Rung rung, LadderStatus status, std::string evidence) {
+    return {rung, status, std::move(evidence)};
+}
 
 bool recent(const Scene& scene, core::BootNs at) { return at != 0 && at + window_ns >= scene.now; }
 
@@ -62,12 +65,14 @@ LadderStep ip_step(const Scene& scene, const Seen& seen) {
     if (recent(scene, seen.last_answer)) {
         return step(Rung::ip, LadderStatus::ok, "the address answered " + scene.ago(seen.last_answer));
     }
-    if (seen.last_answer != 0) return step(Rung::ip, LadderStatus::unknown, "last answer " + scene.ago(seen.last_answer));
+    if (seen.last_answer != 0)
+        return step(Rung::ip, LadderStatus::unknown, "last answer " + scene.ago(seen.last_answer));
     return step(Rung::ip, LadderStatus::unknown, "no answer from the address was seen");
 }
 
 LadderStep port_step(const Scene& scene, const Seen& seen) {
-    if (seen.destination == nullptr) return step(Rung::port, LadderStatus::unknown, "no connect to it was seen");
+    if (seen.destination == nullptr)
+        return step(Rung::port, LadderStatus::unknown, "no connect to it was seen");
     const Destination& d = *seen.destination;
     const std::string counts = fmt::format("{} of {} connects established", seen.established, seen.attempts);
     if (d.run) {
@@ -79,20 +84,24 @@ LadderStep port_step(const Scene& scene, const Seen& seen) {
     }
     if (recent(scene, d.last_success_at)) return step(Rung::port, LadderStatus::ok, counts);
     if (recent(scene, seen.last_progress)) {
-        return step(Rung::port, LadderStatus::ok, fmt::format("{} connections open, data moved {}", seen.flows,
-                                                              scene.ago(seen.last_progress)));
+        return step(
+            Rung::port, LadderStatus::ok,
+            fmt::format("{} connections open, data moved {}", seen.flows, scene.ago(seen.last_progress)));
     }
     return step(Rung::port, LadderStatus::unknown, "no connect in the last minute; " + counts);
 }
 
 LadderStep latency_step(const Seen& seen) {
-    if (seen.destination == nullptr || !seen.destination->detail || seen.destination->detail->rtt_us.count() == 0) {
+    if (seen.destination == nullptr || !seen.destination->detail ||
+        seen.destination->detail->rtt_us.count() == 0) {
         return step(Rung::latency, LadderStatus::unknown, "no round trip was measured");
     }
     const Histogram& rtt = seen.destination->detail->rtt_us;
     const std::string text = fmt::format("round trip {:.2f} ms at the median, {:.2f} ms at p99 of {}",
                                          *rtt.quantile(0.5) / 1000, *rtt.quantile(0.99) / 1000, rtt.count());
-    if (seen.failing) return step(Rung::latency, LadderStatus::unknown, "nothing to measure while it fails; before: " + text);
+    if (seen.failing)
+        return step(Rung::latency, LadderStatus::unknown,
+                    "nothing to measure while it fails; before: " + text);
     return step(Rung::latency, LadderStatus::ok, text);
 }
 
@@ -107,14 +116,15 @@ LadderStep loss_step(const Scene& scene, const Seen& seen) {
     const double forward = window.loss_share().value_or(0);
     const double reverse = window.loss_in_share().value_or(0);
     std::string text = fmt::format("{} of {} segments lost on the way there; {} arrived behind a hole, of {}",
-                                   std::max<std::int64_t>(window.lost, 0), window.segments, window.out_of_order,
-                                   window.segments_in);
+                                   std::max<std::int64_t>(window.lost, 0), window.segments,
+                                   window.out_of_order, window.segments_in);
     const bool clean = forward < healthy_loss && reverse < healthy_loss;
     return step(Rung::loss, clean ? LadderStatus::ok : LadderStatus::degraded, std::move(text));
 }
 
 LadderStep route_step(const Scene& scene, const DestinationKey& key, const Seen& seen) {
-    if (recent(scene, seen.last_answer)) return step(Rung::route, LadderStatus::ok, "answers come back from the address");
+    if (recent(scene, seen.last_answer))
+        return step(Rung::route, LadderStatus::ok, "answers come back from the address");
     const core::BootNs since = scene.now - std::min(scene.now, window_ns);
     const auto siblings = scene.destinations.answering_siblings({key.endpoint.ip, key.netns}, since);
     if (!siblings.empty()) {
@@ -122,16 +132,19 @@ LadderStep route_step(const Scene& scene, const DestinationKey& key, const Seen&
                     fmt::format("{} other addresses of {} answer", siblings.size(),
                                 model::Prefix::sibling_block(key.endpoint.ip).to_string()));
     }
-    return step(Rung::route, LadderStatus::unknown, "no other address of its network was heard in the last minute");
+    return step(Rung::route, LadderStatus::unknown,
+                "no other address of its network was heard in the last minute");
 }
 
 LadderStep firewall_step(const Scene& scene, const Seen& seen) {
-    if (seen.destination == nullptr) return step(Rung::firewall, LadderStatus::unknown, "no connect to it was seen");
+    if (seen.destination == nullptr)
+        return step(Rung::firewall, LadderStatus::unknown, "no connect to it was seen");
     if (recent(scene, seen.destination->last_success_at) && !seen.destination->run) {
         return step(Rung::firewall, LadderStatus::ok, "new connections pass");
     }
     if (seen.destination->dominant() == OutcomeClass::refused) {
-        return step(Rung::firewall, LadderStatus::ok, "packets pass both ways: the refusal is the host's own RST");
+        return step(Rung::firewall, LadderStatus::ok,
+                    "packets pass both ways: the refusal is the host's own RST");
     }
     return step(Rung::firewall, LadderStatus::unknown, "no new connection got as far as to tell");
 }
@@ -141,10 +154,12 @@ LadderStep service_step(const Scene& scene, const Seen& seen) {
         return step(Rung::service, LadderStatus::unknown, "no request to it was seen");
     }
     const Answers& answers = seen.destination->detail->answers;
-    if (seen.failing) return step(Rung::service, LadderStatus::unknown, "no request reaches it while connects fail");
+    if (seen.failing)
+        return step(Rung::service, LadderStatus::unknown, "no request reaches it while connects fail");
     if (recent(scene, answers.last_prompt) && answers.baseline_us.count() > 0) {
-        return step(Rung::service, LadderStatus::ok,
-                    fmt::format("answers in {:.1f} ms at the median", *answers.baseline_us.quantile(0.5) / 1000));
+        return step(
+            Rung::service, LadderStatus::ok,
+            fmt::format("answers in {:.1f} ms at the median", *answers.baseline_us.quantile(0.5) / 1000));
     }
     return step(Rung::service, LadderStatus::unknown, "no answer to a request was seen in the last minute");
 }
@@ -179,7 +194,8 @@ model::LadderSteps ladder_of(const Scene& scene, const DestinationKey& key, cons
                              firewall_step(scene, seen),
                              service_step(scene, seen)};
     if (incident == nullptr || incident->evidence.empty()) return steps;
-    const bool partial = incident->type == FailureType::packet_loss || incident->type == FailureType::slow_service;
+    const bool partial =
+        incident->type == FailureType::packet_loss || incident->type == FailureType::slow_service;
     LadderStep& failing = steps[static_cast<std::size_t>(failing_rung(incident->type))];
     failing.status = partial ? LadderStatus::degraded : LadderStatus::failing;
     failing.evidence = incident->evidence.front().text;
@@ -188,7 +204,8 @@ model::LadderSteps ladder_of(const Scene& scene, const DestinationKey& key, cons
 
 model::LadderVerdict verdict_of(const model::LadderSteps& steps, const model::Incident* incident) {
     using model::LadderVerdict;
-    if (incident != nullptr && incident->type == FailureType::slow_service) return LadderVerdict::not_the_network;
+    if (incident != nullptr && incident->type == FailureType::slow_service)
+        return LadderVerdict::not_the_network;
     if (incident != nullptr && incident->severity != model::Severity::info) return LadderVerdict::failing;
     const LadderStatus port = steps[static_cast<std::size_t>(Rung::port)].status;
     if (port == LadderStatus::ok) return LadderVerdict::healthy;

@@ -12,7 +12,8 @@ namespace netwatch::diagnosis {
                                            const model::Incident* incident);
 
 // What the rungs come to.
-[[nodiscard]] model::LadderVerdict verdict_of(const model::LadderSteps& steps, const model::Incident* incident);
+[[nodiscard]] model::LadderVerdict verdict_of(const model::LadderSteps& steps,
+                                              const model::Incident* incident);
 
 // The rung at which a failure of that type shows.
 [[nodiscard]] model::Rung failing_rung(model::FailureType type);

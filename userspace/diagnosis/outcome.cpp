@@ -64,18 +64,21 @@ OutcomeClass class_of_failure(const netwatch_connect& record, std::uint64_t dela
     if (record.transmit_error == -EPERM) return OutcomeClass::local_filter;
     if (record.transmit_error == -EBUSY) return OutcomeClass::neighbor_failed;
     const auto cls = [&] {
-        if (record.icmp.present == 0) return class_of_errno(record.error != 0 ? record.error : record.soft_error);
+        if (record.icmp.present == 0)
+            return class_of_errno(record.error != 0 ? record.error : record.soft_error);
         return record.tuple.family == 4 ? class_of_icmp4(record.icmp.type, record.icmp.code)
                                         : class_of_icmp6(record.icmp.type, record.icmp.code);
     }();
     const bool own_word = record.icmp.has_offender != 0 &&
                           model::IpAddress(record.icmp.offender) == model::local_ip(record.tuple);
     if (own_word) {
-        const bool unresolved = cls == OutcomeClass::icmp_host_unreachable && delay_ns >= resolution_failure_ns;
+        const bool unresolved =
+            cls == OutcomeClass::icmp_host_unreachable && delay_ns >= resolution_failure_ns;
         return unresolved ? OutcomeClass::neighbor_failed : OutcomeClass::local_filter;
     }
     if (cls == OutcomeClass::other && record.syn_retransmits > 0) return OutcomeClass::silent;
-    if (cls == OutcomeClass::other && record.outcome == NETWATCH_OUTCOME_ABANDONED) return OutcomeClass::abandoned;
+    if (cls == OutcomeClass::other && record.outcome == NETWATCH_OUTCOME_ABANDONED)
+        return OutcomeClass::abandoned;
     return cls;
 }
 
@@ -86,7 +89,8 @@ std::optional<Outcome> outcome_of(const netwatch_connect& record) {
     Outcome outcome{.sock = record.sock,
                     .start_ns = record.start_ns,
                     .at_ns = record.header.at_ns,
-                    .delay_ns = record.header.at_ns - std::min<std::uint64_t>(record.start_ns, record.header.at_ns),
+                    .delay_ns =
+                        record.header.at_ns - std::min<std::uint64_t>(record.start_ns, record.header.at_ns),
                     .syn_retransmits = record.syn_retransmits,
                     .is_v4 = record.tuple.family == 4};
     if (record.outcome == NETWATCH_OUTCOME_ESTABLISHED) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one attempt to connect ended, in the words of the diagnosis. The decision table is in docs/diagnosis.md.
-// Pure; any thread.
+// How one attempt to connect ended, in the words of the diagnosis. The decision table is in
+// docs/diagnosis.md. Pure; any thread.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +23,14 @@ enum class OutcomeClass : std::uint8_t {
     icmp_net_unreachable,
     icmp_admin_prohibited,
     icmp_ttl_exceeded,
-    neighbor_failed,   // the next hop on the local link does not resolve
-    local_filter,      // netfilter of this host dropped or rejected it
-    local_bpf,         // connect() was refused with EPERM before a SYN was made
+    neighbor_failed,  // the next hop on the local link does not resolve
+    local_filter,     // netfilter of this host dropped or rejected it
+    local_bpf,        // connect() was refused with EPERM before a SYN was made
     no_route,
     local_blackhole,
     local_unreachable,
     local_prohibit,
-    ephemeral_ports,   // no local port was free
+    ephemeral_ports,  // no local port was free
     other,
 };
 constexpr std::size_t outcome_class_count = static_cast<std::size_t>(OutcomeClass::other) + 1;
@@ -40,10 +40,10 @@ struct Outcome {
     std::uint64_t sock = 0;
     core::BootNs start_ns = 0;
     core::BootNs at_ns = 0;
-    std::uint64_t delay_ns = 0;    // from the first SYN to the answer
+    std::uint64_t delay_ns = 0;  // from the first SYN to the answer
     std::uint32_t syn_retransmits = 0;
     std::optional<std::uint32_t> rtt_us = std::nullopt;
-    std::optional<model::IpAddress> offender = std::nullopt; // who sent the ICMP error
+    std::optional<model::IpAddress> offender = std::nullopt;  // who sent the ICMP error
     bool is_v4 = true;
 };
 
@@ -51,8 +51,8 @@ struct Outcome {
 // (no local port could be had).
 [[nodiscard]] std::optional<Outcome> outcome_of(const netwatch_connect& record);
 
-// A connect() that failed before a SYN was made. Nothing where the socket's own end is reported, or where the error
-// is the caller's (bad arguments, not a stream socket).
+// A connect() that failed before a SYN was made. Nothing where the socket's own end is reported, or where the
+// error is the caller's (bad arguments, not a stream socket).
 [[nodiscard]] std::optional<Outcome> outcome_of(const netwatch_call_failed& record);
 
 // The kernel gave a verdict in words: one outcome fixes the class.

@@ -7,15 +7,16 @@
 namespace netwatch::diagnosis {
 namespace {
 
-// A clean veth path shows 0.05 % residual forward loss after the correction; needless retransmissions reach 0.2 %.
+// A clean veth path shows 0.05 % residual forward loss after the correction; needless retransmissions reach
+// 0.2 %.
 constexpr double forward_good = 0.001;
 constexpr double forward_bad = 0.01;
 constexpr double needless_good = 0.004;
 constexpr double needless_bad = 0.03;
 constexpr double arrivals_good = 0.001;
 constexpr double arrivals_bad = 0.01;
-// One hole puts up to a flight of segments out of order; an eighth of the arrivals is a lower bound of the holes
-// (a 5 % loss of 6,200 segments gave 1,332 arrivals behind 312 holes).
+// One hole puts up to a flight of segments out of order; an eighth of the arrivals is a lower bound of the
+// holes (a 5 % loss of 6,200 segments gave 1,332 arrivals behind 312 holes).
 constexpr double arrivals_per_hole = 8;
 
 constexpr std::int64_t enough_losses = 10;
@@ -23,12 +24,14 @@ constexpr std::uint32_t enough_flow_seconds = 3;
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t quiet_ns = 3 * core::ns_per_s;
 constexpr double healthy_share = needless_good;  // all kinds together
-constexpr double healed_odds = 6.9;  // ln 1000: the chance of such a clean stretch under the share before is 0.1 %
+constexpr double healed_odds =
+    6.9;  // ln 1000: the chance of such a clean stretch under the share before is 0.1 %
 
 }  // namespace
 
 ShareTest::ShareTest(double good, double bad)
-    : hit_(std::log(bad / good)), miss_(std::log((1 - bad) / (1 - good))) {}
+    : hit_(std::log(bad / good)),
+      miss_(std::log((1 - bad) / (1 - good))) {}
 
 void ShareTest::add(double hits, double trials, core::BootNs at) {
     const double misses = std::max(trials - hits, 0.0);
@@ -70,7 +73,8 @@ void PathQuality::add(const FlowDelta& delta) {
         last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
     }
     const double bad = std::max(last_share_, forward_bad);
-    const double hits = std::max<double>(delta.lost, 0) + delta.needless + delta.out_of_order / arrivals_per_hole;
+    const double hits =
+        std::max<double>(delta.lost, 0) + delta.needless + delta.out_of_order / arrivals_per_hole;
     const double misses = std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
     recovery_ += misses * std::log((1 - healthy_share) / (1 - bad)) - hits * std::log(bad / healthy_share);
     recovery_ = std::clamp(recovery_, 0.0, healed_odds);
@@ -78,7 +82,8 @@ void PathQuality::add(const FlowDelta& delta) {
 
 PathQuality::Window PathQuality::window(core::BootNs now, std::uint64_t span_ns) const {
     Window total;
-    for (auto second = seconds_.rbegin(); second != seconds_.rend() && second->at + span_ns >= now; ++second) {
+    for (auto second = seconds_.rbegin(); second != seconds_.rend() && second->at + span_ns >= now;
+         ++second) {
         total.segments += second->sum.segments;
         total.segments_in += second->sum.segments_in;
         total.lost += second->sum.lost;
@@ -102,7 +107,8 @@ std::optional<double> PathQuality::Window::loss_in_share() const {
     if (segments_in == 0 && segments == 0) return std::nullopt;
     const double holes = static_cast<double>(out_of_order) / arrivals_per_hole;
     const double arrivals = segments_in == 0 ? 0 : holes / (static_cast<double>(segments_in) + holes);
-    const double acknowledgements = segments == 0 ? 0 : static_cast<double>(needless) / static_cast<double>(segments);
+    const double acknowledgements =
+        segments == 0 ? 0 : static_cast<double>(needless) / static_cast<double>(segments);
     return std::clamp(std::max(arrivals, acknowledgements), 0.0, 1.0);
 }
 
@@ -118,7 +124,8 @@ bool PathQuality::reverse_alarms(core::BootNs now) const {
     if (recent.lossy_in_flow_seconds < enough_flow_seconds) return false;
     const bool holes = arrivals_.alarms() && recent.open_holes > 0 &&
                        recent.out_of_order >= static_cast<std::uint64_t>(enough_losses);
-    const bool acknowledgements = needless_.alarms() && recent.needless >= static_cast<std::uint64_t>(enough_losses);
+    const bool acknowledgements =
+        needless_.alarms() && recent.needless >= static_cast<std::uint64_t>(enough_losses);
     return holes || acknowledgements;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loss on the path to one address, both ways, from the counters of its connections.
 //
-// Forward: retransmissions less DSACKs (Allman, Eddy, Ostermann 2003; RFC 3708), counted only once the connection has
-// moved on, so that a dead path is not called a lossy one. Towards us: segments that arrived behind a hole, and
-// retransmissions that the peer called needless (its acknowledgement was lost).
-// Each is tested by a Bernoulli CUSUM (Page 1954; Wald's likelihood ratios), reset at zero.
+// Forward: retransmissions less DSACKs (Allman, Eddy, Ostermann 2003; RFC 3708), counted only once the
+// connection has moved on, so that a dead path is not called a lossy one. Towards us: segments that arrived
+// behind a hole, and retransmissions that the peer called needless (its acknowledgement was lost). Each is
+// tested by a Bernoulli CUSUM (Page 1954; Wald's likelihood ratios), reset at zero.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace netwatch::diagnosis {
 struct FlowDelta {
     core::BootNs at = 0;
     std::uint64_t sock = 0;
-    std::uint32_t segments = 0;      // original data segments sent
+    std::uint32_t segments = 0;  // original data segments sent
     std::uint32_t segments_in = 0;
     std::int32_t lost = 0;           // forward; negative takes back what a late DSACK disproves
     std::uint32_t needless = 0;      // retransmissions that the peer had received already, without reordering
@@ -60,12 +60,12 @@ public:
         std::int64_t lost = 0;
         std::uint64_t needless = 0;
         std::uint64_t out_of_order = 0;
-        std::uint32_t lossy_flow_seconds = 0;     // looks at a connection that found forward loss
+        std::uint32_t lossy_flow_seconds = 0;  // looks at a connection that found forward loss
         std::uint32_t lossy_in_flow_seconds = 0;
         std::uint32_t open_holes = 0;
         std::uint32_t queue_full_flow_seconds = 0;
         [[nodiscard]] std::optional<double> loss_share() const;
-        [[nodiscard]] std::optional<double> loss_in_share() const; // a lower bound
+        [[nodiscard]] std::optional<double> loss_in_share() const;  // a lower bound
     };
     [[nodiscard]] Window window(core::BootNs now, std::uint64_t span_ns) const;
 
@@ -91,8 +91,8 @@ private:
     ShareTest arrivals_;
     std::deque<Second> seconds_;
     core::BootNs last_loss_at_ = 0;
-    double last_share_ = 0; // of the span judged, at the last loss
-    double recovery_ = 0;   // log likelihood of a healthy path against one that loses that share
+    double last_share_ = 0;  // of the span judged, at the last loss
+    double recovery_ = 0;    // log likelihood of a healthy path against one that loses that share
     std::uint64_t looks_ = 0;
     std::uint64_t passive_looks_ = 0;
 };

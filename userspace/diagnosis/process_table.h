@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is remembered of processes: who they are, whether they scan, and whether another address family worked.
-// Bounded; the longest unheard of goes first. One thread.
+// What is remembered of processes: who they are, whether they scan, and whether another address family
+// worked. Bounded; the longest unheard of goes first. One thread.
 #pragma once
 
 #include <array>

@@ -14,11 +14,11 @@ using model::ScopeKind;
 using model::Severity;
 
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
-constexpr double late_floor_us = 1e6;      // under a second nobody is called
-constexpr double late_factor = 8;          // of the usual 99th percentile
-constexpr std::uint32_t known_answers = 10; // that make a baseline
+constexpr double late_floor_us = 1e6;        // under a second nobody is called
+constexpr double late_factor = 8;            // of the usual 99th percentile
+constexpr std::uint32_t known_answers = 10;  // that make a baseline
 constexpr std::size_t enough_late = 3;
-constexpr double clean_share = 0.003;      // loss on the path that could not make answers late
+constexpr double clean_share = 0.003;  // loss on the path that could not make answers late
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
 
 std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
@@ -32,10 +32,12 @@ double threshold_us(const Answers& answers) {
     return std::max(late_floor_us, late_factor * answers.baseline_us.quantile(0.99).value_or(0));
 }
 
-std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey& key, const Address& address) {
+std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey& key,
+                                            const Address& address) {
     std::vector<DestinationKey> keys;
     for (const std::uint16_t port : address.ports) {
-        const DestinationKey candidate{{key.ip, port, model::Protocol::tcp}, model::Perspective::client, key.netns};
+        const DestinationKey candidate{
+            {key.ip, port, model::Protocol::tcp}, model::Perspective::client, key.netns};
         if (scene.destinations.find(candidate) != nullptr) keys.push_back(candidate);
     }
     return keys;
@@ -44,12 +46,16 @@ std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey
 Finding lossy(const Scene& scene, const AddressKey& key, const Address& address, bool forward, bool reverse) {
     const PathQuality& quality = *address.quality;
     const core::BootNs onset = quality.onset(scene.now);
-    const auto window = quality.window(scene.now, std::min(judged_span_ns, scene.now - std::min(onset, scene.now)));
+    const auto window =
+        quality.window(scene.now, std::min(judged_span_ns, scene.now - std::min(onset, scene.now)));
     Finding finding;
     finding.family = Family::loss;
     finding.group = loss_group(key);
     finding.confirmed = true;
-    finding.candidates = {{FailureType::packet_loss, forward && reverse ? "both" : forward ? "forward" : "reverse",
+    finding.candidates = {{FailureType::packet_loss,
+                           forward && reverse ? "both"
+                           : forward          ? "forward"
+                                              : "reverse",
                            forward ? 0.95 : 0.9, std::nullopt}};
     finding.scope = {ScopeKind::destination, std::nullopt, {key.ip.to_string()}};
     finding.first_affected = onset;
@@ -64,14 +70,15 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
     finding.flows = std::max(window.lossy_flow_seconds, window.lossy_in_flow_seconds);
     if (forward) {
         note(finding, scene, "segments_lost", static_cast<double>(window.lost),
-             fmt::format("{} of {} segments lost on the way to it ({}), needless retransmissions taken off", window.lost,
-                         window.segments + static_cast<std::uint64_t>(window.lost),
+             fmt::format("{} of {} segments lost on the way to it ({}), needless retransmissions taken off",
+                         window.lost, window.segments + static_cast<std::uint64_t>(window.lost),
                          percent(window.loss_share().value_or(0))));
     }
     if (reverse && window.out_of_order > 0) {
         note(finding, scene, "out_of_order_arrivals", static_cast<double>(window.out_of_order),
              fmt::format("{} of {} arriving segments came behind a hole: at least {} lost on the way here",
-                         window.out_of_order, window.segments_in, percent(window.loss_in_share().value_or(0))));
+                         window.out_of_order, window.segments_in,
+                         percent(window.loss_in_share().value_or(0))));
     }
     if (reverse && window.needless > 0) {
         note(finding, scene, "needless_retransmissions", static_cast<double>(window.needless),
@@ -79,8 +86,10 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
                          window.needless));
     }
     finding.ruled_out.push_back({FailureType::host_unreachable, "connections are made and move data"});
-    finding.ruled_out.push_back({FailureType::latency_spike, "round trips are not inflated: the loss is not a full queue"});
-    finding.ruled_out.push_back({FailureType::slow_service, "segments are lost before the service sees or after it sent them"});
+    finding.ruled_out.push_back(
+        {FailureType::latency_spike, "round trips are not inflated: the loss is not a full queue"});
+    finding.ruled_out.push_back(
+        {FailureType::slow_service, "segments are lost before the service sees or after it sent them"});
     return finding;
 }
 
@@ -94,11 +103,13 @@ Finding late(const Scene& scene, const Destination& destination) {
     const Answers& answers = destination.detail->answers;
     Finding finding;
     finding.family = Family::service;
-    finding.group = "late " + destination.key.endpoint.to_string() + " " + std::to_string(destination.key.netns);
+    finding.group =
+        "late " + destination.key.endpoint.to_string() + " " + std::to_string(destination.key.netns);
     finding.confirmed = true;
     finding.scope = {ScopeKind::destination, std::nullopt, {destination.key.endpoint.to_string()}};
     finding.members = {destination.key};
-    finding.destination = model::DestinationRef{.endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
+    finding.destination = model::DestinationRef{
+        .endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
     const bool known = late_arrivals(answers, true) >= enough_late;
     finding.severity = known ? Severity::warning : Severity::info;
     finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
@@ -111,9 +122,11 @@ Finding late(const Scene& scene, const Destination& destination) {
     }
     finding.flows = static_cast<std::int64_t>(answers.late.size());
     note(finding, scene, "answers_late", static_cast<double>(arrived),
-         fmt::format("{} answers came late, up to {:.1f} s after their request was acknowledged", arrived, worst / 1e6));
+         fmt::format("{} answers came late, up to {:.1f} s after their request was acknowledged", arrived,
+                     worst / 1e6));
     if (const auto usual = answers.baseline_us.quantile(0.5); usual && known) {
-        note(finding, scene, "usual_answer_time", *usual, fmt::format("usual answer time: {:.1f} ms", *usual / 1000));
+        note(finding, scene, "usual_answer_time", *usual,
+             fmt::format("usual answer time: {:.1f} ms", *usual / 1000));
     }
     if (const auto rtt = destination.detail->rtt_us.quantile(0.5)) {
         note(finding, scene, "round_trip_flat", *rtt,
@@ -127,13 +140,15 @@ Finding late(const Scene& scene, const Destination& destination) {
 bool path_clean(const Address* address, core::BootNs now) {
     if (address == nullptr || !address->quality) return true;
     const auto window = address->quality->window(now, judged_span_ns);
-    return window.loss_share().value_or(0) < clean_share && window.loss_in_share().value_or(0) < clean_share &&
-           window.open_holes == 0;
+    return window.loss_share().value_or(0) < clean_share &&
+           window.loss_in_share().value_or(0) < clean_share && window.open_holes == 0;
 }
 
 }  // namespace
 
-std::string loss_group(const AddressKey& key) { return fmt::format("loss {} {}", key.ip.to_string(), key.netns); }
+std::string loss_group(const AddressKey& key) {
+    return fmt::format("loss {} {}", key.ip.to_string(), key.netns);
+}
 
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock) {
     const double threshold = threshold_us(answers);
@@ -147,18 +162,19 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
         return false;
     }
     // One request is one observation, however often it is looked at.
-    const auto known = std::ranges::find_if(answers.late, [&](const Answers::Late& late) {
-        return late.sock == sock && !late.arrived;
-    });
+    const auto known = std::ranges::find_if(
+        answers.late, [&](const Answers::Late& late) { return late.sock == sock && !late.arrived; });
     if (known != answers.late.end()) {
         known->us = std::max(known->us, look.time_us);
         known->arrived = look.arrived;
     } else {
         const core::BootNs asked_at = at - std::min(at, static_cast<core::BootNs>(look.time_us * 1000));
         const bool beyond_usual = answers.baseline_us.count() >= known_answers;
-        answers.late.push_back({at, look.time_us, look.arrived, sock, asked_at, beyond_usual, answers.prompt});
+        answers.late.push_back(
+            {at, look.time_us, look.arrived, sock, asked_at, beyond_usual, answers.prompt});
     }
-    while (answers.late.size() > 64 || (!answers.late.empty() && answers.late.front().at + judged_span_ns < at)) {
+    while (answers.late.size() > 64 ||
+           (!answers.late.empty() && answers.late.front().at + judged_span_ns < at)) {
         answers.late.pop_front();
     }
     // A service that nobody has seen prompt sets its own measure.
@@ -193,7 +209,8 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
         if (answers.late.empty()) continue;
         // Long polls are late beside prompt answers; a slow service is late with most.
         const std::size_t arrived = late_arrivals(answers, false);
-        const bool enough = arrived >= enough_late && answers.prompt - answers.late.front().prompt_before < arrived;
+        const bool enough =
+            arrived >= enough_late && answers.prompt - answers.late.front().prompt_before < arrived;
         const bool old = answers.late.back().at + judged_span_ns < scene.now;
         const Address* address = scene.destinations.find_address({key.endpoint.ip, key.netns});
         if (enough && !old && path_clean(address, scene.now)) findings.push_back(late(scene, *destination));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes wrong while connections work: loss on the way, and services that answer late over a healthy path. Pure.
+// What goes wrong while connections work: loss on the way, and services that answer late over a healthy path.
+// Pure.
 #pragma once
 
 #include <set>
@@ -16,7 +17,8 @@ namespace netwatch::diagnosis {
 [[nodiscard]] std::vector<Finding> judge_loss(const Scene& scene, const std::set<AddressKey>& suspects);
 
 // Destinations whose answers come late although the path is clean both ways.
-[[nodiscard]] std::vector<Finding> judge_service(const Scene& scene, const std::set<DestinationKey>& suspects);
+[[nodiscard]] std::vector<Finding> judge_service(const Scene& scene,
+                                                 const std::set<DestinationKey>& suspects);
 
 // The group of the finding of loss on the path to an address.
 [[nodiscard]] std::string loss_group(const AddressKey& key);

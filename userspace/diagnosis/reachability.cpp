@@ -15,23 +15,23 @@ using model::FailureType;
 using model::ScopeKind;
 using model::Severity;
 
-// An answer fixes the class, three fix the incident. Where failures were common before, as many more as a one-in-a-
-// million chance asks for (Wald's bound under the share seen before).
+// An answer fixes the class, three fix the incident. Where failures were common before, as many more as a
+// one-in-a- million chance asks for (Wald's bound under the share seen before).
 constexpr double chance = 1e-6;
 constexpr std::uint32_t fewest = 3;
 constexpr std::uint32_t most = 30;
 // A service restarts in less: refusals count from then on.
 constexpr std::uint64_t restart_ns = 1'200 * core::ns_per_ms;
-constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s; // an unconfirmed run older than this is over
+constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s;  // an unconfirmed run older than this is over
 // Answers that were on the way when the fault came arrive after it.
 constexpr std::uint64_t in_flight_ns = 250 * core::ns_per_ms;
-// ARP and neighbour discovery give up after three probes a second apart. IPv6 errors inside connect() surface with the
-// next SYN, so a delay of one second says nothing there.
+// ARP and neighbour discovery give up after three probes a second apart. IPv6 errors inside connect() surface
+// with the next SYN, so a delay of one second says nothing there.
 constexpr std::uint64_t resolution_v4_ns = 900 * core::ns_per_ms;
 constexpr std::uint64_t resolution_v6_ns = 2'500 * core::ns_per_ms;
 constexpr std::size_t prefix_members = 3;
 constexpr double sure = 0.97;
-constexpr double sure_unproven = 0.8; // no earlier success, and too short a watch for that to mean anything
+constexpr double sure_unproven = 0.8;  // no earlier success, and too short a watch for that to mean anything
 
 constexpr double steady_beat_ns = 0.4e9;
 
@@ -47,7 +47,8 @@ using Leaves = std::vector<Leaf>;
 
 std::uint32_t needed(const Destination& destination) {
     const double share = std::clamp(static_cast<double>(destination.background_failure_share), 0.01, 0.9);
-    return std::clamp(static_cast<std::uint32_t>(std::ceil(std::log(chance) / std::log(share))), fewest, most);
+    return std::clamp(static_cast<std::uint32_t>(std::ceil(std::log(chance) / std::log(share))), fewest,
+                      most);
 }
 
 std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) {
@@ -85,7 +86,8 @@ bool beats_steadily(const FailureRun& run) {
     return mean >= steady_beat_ns && deviation < 0.1 * mean;
 }
 
-// One process touched many destinations that never answered. The run of the first of them began before that was known.
+// One process touched many destinations that never answered. The run of the first of them began before that
+// was known.
 bool scanned(const Scene& scene, const FailureRun& run) {
     const Process* process = run.single_process ? scene.processes.find(run.process) : nullptr;
     return process != nullptr && process->scans(run.last_at_ns);
@@ -104,12 +106,16 @@ bool any_worked(const Leaves& leaves) {
 }
 
 core::BootNs onset(const Leaves& leaves) {
-    return std::ranges::min(leaves, {}, [](const Leaf& l) { return l.run().first_start_ns; }).run().first_start_ns;
+    return std::ranges::min(leaves, {}, [](const Leaf& l) { return l.run().first_start_ns; })
+        .run()
+        .first_start_ns;
 }
 
 // All of them fail from here on.
 core::BootNs last_onset(const Leaves& leaves) {
-    return std::ranges::max(leaves, {}, [](const Leaf& l) { return l.run().first_start_ns; }).run().first_start_ns;
+    return std::ranges::max(leaves, {}, [](const Leaf& l) { return l.run().first_start_ns; })
+        .run()
+        .first_start_ns;
 }
 
 std::string name_of(model::Endpoint endpoint) { return endpoint.to_display(); }
@@ -130,7 +136,8 @@ std::uint32_t total(const Leaves& leaves, std::uint32_t FailureRun::* field) {
 
 // What all findings of this kind share: members, onset, severity, what worked before.
 Finding start(const Scene& scene, std::string group, Leaves leaves) {
-    std::ranges::stable_sort(leaves, std::greater{}, [](const Leaf& l) { return l.run().attempts + l.run().pending; });
+    std::ranges::stable_sort(leaves, std::greater{},
+                             [](const Leaf& l) { return l.run().attempts + l.run().pending; });
     Finding finding;
     finding.group = std::move(group);
     finding.confirmed = std::ranges::any_of(leaves, &Leaf::confirmed);
@@ -145,10 +152,12 @@ Finding start(const Scene& scene, std::string group, Leaves leaves) {
     std::ranges::sort(names);
     finding.scope = {ScopeKind::destination, std::nullopt, std::move(names)};
     const Destination& first = *leaves.front().destination;
-    finding.destination = model::DestinationRef{.endpoint = first.key.endpoint, .real = first.real, .asked = first.asked};
+    finding.destination =
+        model::DestinationRef{.endpoint = first.key.endpoint, .real = first.real, .asked = first.asked};
 
     const bool worked = any_worked(leaves);
-    const bool all_harmless = std::ranges::all_of(leaves, [&](const Leaf& leaf) { return harmless(scene, leaf); });
+    const bool all_harmless =
+        std::ranges::all_of(leaves, [&](const Leaf& leaf) { return harmless(scene, leaf); });
     finding.severity = all_harmless ? Severity::info : worked ? Severity::critical : Severity::warning;
     return finding;
 }
@@ -191,12 +200,13 @@ std::size_t distinct_addresses(const Leaves& leaves) {
 void widen(Finding& finding, const Scene& scene, const Leaves& leaves) {
     const model::IpAddress& ip = leaves.front().endpoint().ip;
     const bool neighbors_answer =
-        !scene.destinations.answering_siblings(leaves.front().address(), onset(leaves) + in_flight_ns).empty();
+        !scene.destinations.answering_siblings(leaves.front().address(), onset(leaves) + in_flight_ns)
+             .empty();
     const model::Prefix block = neighbors_answer && distinct_addresses(leaves) == 1
                                     ? model::Prefix::of(ip, ip.is_v4() ? 32 : 128)
                                     : model::Prefix::sibling_block(ip);
-    const bool one_block = std::ranges::all_of(
-        leaves, [&](const Leaf& leaf) { return block.contains(leaf.endpoint().ip); });
+    const bool one_block =
+        std::ranges::all_of(leaves, [&](const Leaf& leaf) { return block.contains(leaf.endpoint().ip); });
     finding.scope.kind = one_block ? ScopeKind::prefix : ScopeKind::host;
     finding.scope.value = one_block ? std::optional(block.to_string()) : std::nullopt;
 }
@@ -209,8 +219,8 @@ void explain_answer(Finding& finding, const Scene& scene, const Leaves& leaves, 
                     std::string_view what) {
     const std::uint32_t count = total(leaves, &FailureRun::attempts) + total(leaves, &FailureRun::pending);
     note(finding, scene, std::move(signal), count,
-         fmt::format("{} attempts in {}, none succeeded: {}{}", count, core::to_duration(scene.now - onset(leaves)),
-                     what, from_offender(finding)));
+         fmt::format("{} attempts in {}, none succeeded: {}{}", count,
+                     core::to_duration(scene.now - onset(leaves)), what, from_offender(finding)));
 }
 
 Finding refused(const Scene& scene, std::string group, const Leaves& leaves) {
@@ -218,7 +228,8 @@ Finding refused(const Scene& scene, std::string group, const Leaves& leaves) {
     single(finding, FailureType::port_blocked, "closed_port");
     explain_answer(finding, scene, leaves, "reset_received", "the host answered the SYN with RST");
     rule_out(finding, FailureType::host_unreachable, "the host answered, with RST");
-    rule_out(finding, FailureType::firewall_block, "no ICMP error and no silence: a RST is what a closed port sends");
+    rule_out(finding, FailureType::firewall_block,
+             "no ICMP error and no silence: a RST is what a closed port sends");
     rule_out(finding, FailureType::routing_failure, "packets reach the host and come back");
     return finding;
 }
@@ -248,17 +259,18 @@ Finding unroutable(const Scene& scene, std::string group, const Leaves& leaves) 
     widen(finding, scene, leaves);
     if (cls == OutcomeClass::icmp_ttl_exceeded) {
         single(finding, FailureType::routing_failure, "ttl_exceeded");
-        explain_answer(finding, scene, leaves, "icmp_ttl_exceeded", "ICMP time exceeded: packets go in a circle");
+        explain_answer(finding, scene, leaves, "icmp_ttl_exceeded",
+                       "ICMP time exceeded: packets go in a circle");
     } else if (cls == OutcomeClass::icmp_net_unreachable || distinct_addresses(leaves) > 1) {
         single(finding, FailureType::routing_failure, "icmp_net_unreachable");
         explain_answer(finding, scene, leaves, "icmp_net_unreachable", "ICMP network unreachable");
     } else {
-        finding.candidates = {{FailureType::routing_failure, "icmp_net_unreachable", 0.6,
-                               "a second address of the same network failing the same way"},
-                              {FailureType::host_unreachable, "icmp_host_unreachable", 0.25,
-                               "another address of the same network answering"},
-                              {FailureType::firewall_block, "admin_prohibited", 0.1,
-                               "another port of the address answering"}};
+        finding.candidates = {
+            {FailureType::routing_failure, "icmp_net_unreachable", 0.6,
+             "a second address of the same network failing the same way"},
+            {FailureType::host_unreachable, "icmp_host_unreachable", 0.25,
+             "another address of the same network answering"},
+            {FailureType::firewall_block, "admin_prohibited", 0.1, "another port of the address answering"}};
         explain_answer(finding, scene, leaves, "icmp_host_unreachable", "ICMP host unreachable, at once");
     }
     rule_out(finding, FailureType::port_blocked, "no RST was received");
@@ -273,9 +285,10 @@ Finding dead_host(const Scene& scene, std::string group, const Leaves& leaves) {
     blame_address(finding);
     std::uint64_t delay = 0;
     for (const Leaf& leaf : leaves) delay = std::max(delay, leaf.run().max_delay_ns);
-    explain_answer(finding, scene, leaves, "icmp_host_unreachable",
-                   fmt::format("ICMP host unreachable after up to {}, the time in which address resolution gives up",
-                               core::to_duration(delay)));
+    explain_answer(
+        finding, scene, leaves, "icmp_host_unreachable",
+        fmt::format("ICMP host unreachable after up to {}, the time in which address resolution gives up",
+                    core::to_duration(delay)));
     rule_out(finding, FailureType::routing_failure, "a missing route is answered at once, not after seconds");
     rule_out(finding, FailureType::port_blocked, "no RST was received");
     return finding;
@@ -288,14 +301,16 @@ Finding unresolved_neighbor(const Scene& scene, std::string group, const Leaves&
         single(finding, FailureType::neighbor_failure, "gateway");
         finding.scope.kind = ScopeKind::uplink;
         finding.destination.reset();
-        explain_answer(finding, scene, leaves, "neighbor_failed", "the next hop does not answer address resolution");
+        explain_answer(finding, scene, leaves, "neighbor_failed",
+                       "the next hop does not answer address resolution");
     } else {
         single(finding, FailureType::host_unreachable, "neighbor_failed");
         blame_address(finding);
         explain_answer(finding, scene, leaves, "neighbor_failed",
                        "the address does not answer address resolution on the local link");
     }
-    rule_out(finding, FailureType::firewall_block, "packets never left this host: the next hop has no link address");
+    rule_out(finding, FailureType::firewall_block,
+             "packets never left this host: the next hop has no link address");
     rule_out(finding, FailureType::port_blocked, "no RST was received");
     return finding;
 }
@@ -309,7 +324,8 @@ Finding local_filter(const Scene& scene, std::string group, const Leaves& leaves
                    bpf ? "connect() failed with EPERM before a packet was made"
                        : "this host's own packet filter dropped or rejected the packets");
     std::uint64_t drops = 0;
-    for (const Leaf& leaf : leaves) drops += leaf.destination->detail ? leaf.destination->detail->netfilter_drops : 0;
+    for (const Leaf& leaf : leaves)
+        drops += leaf.destination->detail ? leaf.destination->detail->netfilter_drops : 0;
     if (drops > 0) {
         note(finding, scene, "netfilter_drop", static_cast<double>(drops),
              fmt::format("{} packets to it dropped by netfilter on this host", drops));
@@ -327,14 +343,18 @@ Finding local_route(const Scene& scene, std::string group, const Leaves& leaves)
     };
     const Words words = [&]() -> Words {
         switch (leaves.front().cls) {
-            case OutcomeClass::local_blackhole: return {"local_blackhole", "connect() fails with EINVAL: a blackhole route"};
+            case OutcomeClass::local_blackhole:
+                return {"local_blackhole", "connect() fails with EINVAL: a blackhole route"};
             case OutcomeClass::local_unreachable:
-                return {"local_unreachable", "connect() fails with EHOSTUNREACH at once: an unreachable route"};
-            case OutcomeClass::local_prohibit: return {"local_prohibit", "connect() fails with EACCES: a prohibit route"};
+                return {"local_unreachable",
+                        "connect() fails with EHOSTUNREACH at once: an unreachable route"};
+            case OutcomeClass::local_prohibit:
+                return {"local_prohibit", "connect() fails with EACCES: a prohibit route"};
             default: return {"no_route", "connect() fails with ENETUNREACH: this host has no route to it"};
         }
     }();
-    const bool masked = std::ranges::all_of(leaves, [&](const Leaf& leaf) { return leaf.run().masked(scene.now); });
+    const bool masked =
+        std::ranges::all_of(leaves, [&](const Leaf& leaf) { return leaf.run().masked(scene.now); });
     single(finding, FailureType::routing_failure, masked ? "ipv6_broken" : std::string(words.cause));
     widen(finding, scene, leaves);
     explain_answer(finding, scene, leaves, "connect_failed_locally", words.text);
@@ -365,15 +385,17 @@ void note_silence(Finding& finding, const Scene& scene, const Leaves& leaves) {
     }
     if (stalls > 0) {
         note(finding, scene, "established_stalled", stalls,
-             fmt::format("established connections got no acknowledgement for {} retransmission timeouts in a row",
-                         stalls));
+             fmt::format(
+                 "established connections got no acknowledgement for {} retransmission timeouts in a row",
+                 stalls));
     }
 }
 
 // This host's netfilter drops what comes back from it.
 bool answers_dropped_here(const Scene& scene, const Leaf& leaf) {
     const Address* address = scene.destinations.find_address(leaf.address());
-    return address != nullptr && address->inbound_drop_at >= leaf.run().first_start_ns && address->inbound_drops >= 3;
+    return address != nullptr && address->inbound_drop_at >= leaf.run().first_start_ns &&
+           address->inbound_drops >= 3;
 }
 
 Finding local_input_filter(const Scene& scene, std::string group, const Leaves& leaves) {
@@ -381,7 +403,8 @@ Finding local_input_filter(const Scene& scene, std::string group, const Leaves& 
     single(finding, FailureType::firewall_block, "local_rule");
     if (leaves.size() > 1) widen(finding, scene, leaves);
     std::map<AddressKey, std::uint64_t> drops;
-    for (const Leaf& leaf : leaves) drops[leaf.address()] = scene.destinations.find_address(leaf.address())->inbound_drops;
+    for (const Leaf& leaf : leaves)
+        drops[leaf.address()] = scene.destinations.find_address(leaf.address())->inbound_drops;
     std::uint64_t packets = 0;
     for (const auto& [address, dropped] : drops) packets += dropped;
     note(finding, scene, "netfilter_drop_inbound", static_cast<double>(packets),
@@ -422,7 +445,8 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
         }
         if (flows_live) {
             note(finding, scene, "established_flows_live", first.flows,
-                 fmt::format("established connections to it moved data {}", scene.ago(first.last_progress_at)));
+                 fmt::format("established connections to it moved data {}",
+                             scene.ago(first.last_progress_at)));
         }
         rule_out(finding, FailureType::host_unreachable, "the host answers elsewhere");
         rule_out(finding, FailureType::port_blocked, "a closed port answers with RST; none was received");
@@ -436,7 +460,8 @@ Finding silent_port(const Scene& scene, std::string group, const Leaves& leaves)
     if (!siblings.empty()) {
         note(finding, scene, "neighbors_answer", static_cast<double>(siblings.size()),
              fmt::format("{} other addresses of {} answered, {} among them", siblings.size(),
-                         model::Prefix::sibling_block(first.key.endpoint.ip).to_string(), siblings.front().to_string()));
+                         model::Prefix::sibling_block(first.key.endpoint.ip).to_string(),
+                         siblings.front().to_string()));
         rule_out(finding, FailureType::routing_failure, "other addresses of the same network answer");
     }
     const std::string other_port = "an answer from another port of the address: then a filter";
@@ -493,12 +518,14 @@ std::string group_of(const Scene& scene, const Leaf& leaf) {
     const std::string offender = leaf.run().offender ? leaf.run().offender->to_string() : "-";
     switch (leaf.cls) {
         case OutcomeClass::refused: return "refused " + ip + " " + netns;
-        case OutcomeClass::icmp_port_unreachable: return "rejected " + leaf.endpoint().to_string() + " " + netns;
+        case OutcomeClass::icmp_port_unreachable:
+            return "rejected " + leaf.endpoint().to_string() + " " + netns;
         case OutcomeClass::icmp_admin_prohibited: return "prohibited " + offender + " " + block;
         case OutcomeClass::icmp_net_unreachable:
         case OutcomeClass::icmp_ttl_exceeded: return "unroutable " + offender + " " + block;
         case OutcomeClass::icmp_host_unreachable:
-            return slow_answer(leaf.run()) ? "dead " + ip + " " + netns : "unroutable " + offender + " " + block;
+            return slow_answer(leaf.run()) ? "dead " + ip + " " + netns
+                                           : "unroutable " + offender + " " + block;
         case OutcomeClass::neighbor_failed: return neighbor_group(scene, leaf);
         case OutcomeClass::local_filter: return "local_filter";
         case OutcomeClass::local_bpf: return "local_bpf";
@@ -506,7 +533,8 @@ std::string group_of(const Scene& scene, const Leaf& leaf) {
         case OutcomeClass::local_blackhole:
         case OutcomeClass::local_unreachable:
         case OutcomeClass::local_prohibit:
-            return fmt::format("route {} {}", static_cast<int>(leaf.cls), leaf.run().masked(scene.now) ? "masked" : "");
+            return fmt::format("route {} {}", static_cast<int>(leaf.cls),
+                               leaf.run().masked(scene.now) ? "masked" : "");
         case OutcomeClass::ephemeral_ports: return "ports " + leaf.endpoint().to_string();
         default: return answers_dropped_here(scene, leaf) ? "local_input" : "silent " + ip + " " + netns;
     }
@@ -520,7 +548,8 @@ Finding judge_group(const Scene& scene, const std::string& group, const Leaves& 
         case OutcomeClass::icmp_net_unreachable:
         case OutcomeClass::icmp_ttl_exceeded: return unroutable(scene, group, leaves);
         case OutcomeClass::icmp_host_unreachable:
-            return group.starts_with("dead") ? dead_host(scene, group, leaves) : unroutable(scene, group, leaves);
+            return group.starts_with("dead") ? dead_host(scene, group, leaves)
+                                             : unroutable(scene, group, leaves);
         case OutcomeClass::neighbor_failed: return unresolved_neighbor(scene, group, leaves);
         case OutcomeClass::local_filter:
         case OutcomeClass::local_bpf: return local_filter(scene, group, leaves);
@@ -532,7 +561,8 @@ Finding judge_group(const Scene& scene, const std::string& group, const Leaves& 
         default: break;
     }
     if (group == "local_input") return local_input_filter(scene, group, leaves);
-    return group.starts_with("block") ? silent_block(scene, group, leaves) : silent_port(scene, group, leaves);
+    return group.starts_with("block") ? silent_block(scene, group, leaves)
+                                      : silent_port(scene, group, leaves);
 }
 
 // Silence at several addresses of one block, while none of it answers, is one fault of the route.
@@ -540,12 +570,14 @@ void merge_silent_blocks(const Scene& scene, std::map<std::string, Leaves>& grou
     std::map<model::Prefix, Leaves> blocks;
     for (const auto& [group, leaves] : groups) {
         if (!group.starts_with("silent ")) continue;
-        for (const Leaf& leaf : leaves) blocks[model::Prefix::sibling_block(leaf.endpoint().ip)].push_back(leaf);
+        for (const Leaf& leaf : leaves)
+            blocks[model::Prefix::sibling_block(leaf.endpoint().ip)].push_back(leaf);
     }
     for (auto& [block, leaves] : blocks) {
         if (distinct_addresses(leaves) < prefix_members) continue;
         const AddressKey whole_block{block.network, leaves.front().destination->key.netns};
-        if (!scene.destinations.answering_siblings(whole_block, last_onset(leaves) + in_flight_ns).empty()) continue;
+        if (!scene.destinations.answering_siblings(whole_block, last_onset(leaves) + in_flight_ns).empty())
+            continue;
         std::erase_if(groups, [&](const auto& entry) {
             return entry.first.starts_with("silent ") && block.contains(entry.second.front().endpoint().ip);
         });

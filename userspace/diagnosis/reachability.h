@@ -11,8 +11,9 @@
 
 namespace netwatch::diagnosis {
 
-// Judges the destinations with a run of failures; what a scan touches is none. One finding for each fault: failures that one cause explains are
-// members of one finding.
-[[nodiscard]] std::vector<Finding> judge_reachability(const Scene& scene, const std::set<DestinationKey>& failing);
+// Judges the destinations with a run of failures; what a scan touches is none. One finding for each fault:
+// failures that one cause explains are members of one finding.
+[[nodiscard]] std::vector<Finding> judge_reachability(const Scene& scene,
+                                                      const std::set<DestinationKey>& failing);
 
 }  // namespace netwatch::diagnosis

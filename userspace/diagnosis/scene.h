@@ -25,14 +25,16 @@ struct Scene {
     const Destinations& destinations;
     const ProcessTable& processes;
     const FailedNeighbors& failed_neighbors;
-    const std::unordered_map<std::uint64_t, std::string>& cgroups; // paths by id
+    const std::unordered_map<std::uint64_t, std::string>& cgroups;  // paths by id
     core::ClockAnchor anchor;
     core::BootNs now = 0;
     core::BootNs watching_since = 0;
 
     // Short enough that the absence of an earlier success says nothing.
     [[nodiscard]] bool watched_briefly() const { return now < watching_since + 600 * core::ns_per_s; }
-    [[nodiscard]] std::string ago(core::BootNs at) const { return core::to_duration(now - std::min(at, now)) + " ago"; }
+    [[nodiscard]] std::string ago(core::BootNs at) const {
+        return core::to_duration(now - std::min(at, now)) + " ago";
+    }
 };
 
 }  // namespace netwatch::diagnosis

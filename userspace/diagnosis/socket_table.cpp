@@ -7,12 +7,14 @@
 namespace netwatch::diagnosis {
 namespace {
 
-constexpr std::uint64_t small_answer_bytes = 65'536;  // a larger one takes its time for its size
-constexpr std::uint64_t same_request_ns = 20 * core::ns_per_ms; // two readings in jiffies of one instant
-constexpr std::uint32_t queue_floor_us = 5'000;       // on a LAN any ratio of round trips explodes
+constexpr std::uint64_t small_answer_bytes = 65'536;             // a larger one takes its time for its size
+constexpr std::uint64_t same_request_ns = 20 * core::ns_per_ms;  // two readings in jiffies of one instant
+constexpr std::uint32_t queue_floor_us = 5'000;                  // on a LAN any ratio of round trips explodes
 
-// When data last moved, at the earliest: an arrival has its time, an acknowledgement came after the last look.
-core::BootNs moved_at(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at, std::uint32_t hz) {
+// When data last moved, at the earliest: an arrival has its time, an acknowledgement came after the last
+// look.
+core::BootNs moved_at(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
+                      std::uint32_t hz) {
     if (now.bytes_received <= socket.bytes_received) return std::min(socket.last_look, at);
     const std::uint64_t since_ns = now.since_received_jiffies * core::ns_per_s / hz;
     return std::clamp(at - std::min(since_ns, at), std::min(socket.last_look, at), at);
@@ -32,10 +34,11 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
     if (socket.passive || now.bytes_sent == 0 || !(socket.looked_at || socket.young)) return std::nullopt;
     const bool received_later = now.since_received_jiffies < now.since_sent_jiffies && now.bytes_received > 0;
     if (received_later) {
-        // Only an answer that came since the last look is news, and only a small one is timed by its end. What is
-        // pushed after it answers no request.
+        // Only an answer that came since the last look is news, and only a small one is timed by its end.
+        // What is pushed after it answers no request.
         const core::BootNs asked_at = at - std::min(at, now.since_sent_jiffies * core::ns_per_s / hz);
-        const bool pushed = socket.answered_request != 0 && asked_at < socket.answered_request + same_request_ns;
+        const bool pushed =
+            socket.answered_request != 0 && asked_at < socket.answered_request + same_request_ns;
         socket.answered_request = asked_at;
         if (pushed) return std::nullopt;
         const std::uint64_t size = now.bytes_received - (socket.looked_at ? socket.bytes_received : 0);
@@ -69,8 +72,8 @@ Socket* SocketTable::find(std::uint64_t sock) {
     return found == sockets_.end() ? nullptr : &found->second;
 }
 
-FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters, core::BootNs now,
-                   std::uint32_t hz, bool final) {
+FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,
+                   core::BootNs now, std::uint32_t hz, bool final) {
     FlowChange change;
     FlowDelta& path = change.path;
     path.at = now;
@@ -84,8 +87,10 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
 
     const std::uint32_t not_lost = socket.syn_retransmits + socket.local_retransmits + counters.dsack_dups;
     const auto lost = static_cast<std::int32_t>(since(counters.total_retrans, not_lost));
-    const std::uint32_t original = since(counters.data_segs_out, since(counters.total_retrans, socket.syn_retransmits));
-    // The first counters of a connection older than the agent cover a time that nobody watched: a start, no news.
+    const std::uint32_t original =
+        since(counters.data_segs_out, since(counters.total_retrans, socket.syn_retransmits));
+    // The first counters of a connection older than the agent cover a time that nobody watched: a start, no
+    // news.
     const bool comparable = socket.looked_at || socket.young;
     change.progress = comparable && (counters.bytes_acked > socket.bytes_acked ||
                                      counters.bytes_received > socket.bytes_received);

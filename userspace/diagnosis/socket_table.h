@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live connections: what the last look at each said, and what happened between two looks. Bounded; a connection
-// beyond the limit is not followed, and counted. One thread.
+// The live connections: what the last look at each said, and what happened between two looks. Bounded; a
+// connection beyond the limit is not followed, and counted. One thread.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace netwatch::diagnosis {
 
 // How an answer on a connection stands, as one look tells.
 struct AnswerLook {
-    double time_us = 0;   // since the request was sent (waiting), or from request to answer (arrived)
+    double time_us = 0;  // since the request was sent (waiting), or from request to answer (arrived)
     bool arrived = false;
 };
 
@@ -26,8 +26,8 @@ struct Socket {
     std::uint64_t bytes_acked = 0;
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
-    std::uint32_t syn_retransmits = 0;  // part of total_retrans, but no lost data
-    std::uint32_t local_retransmits = 0; // refused by this host: not lost on the path
+    std::uint32_t syn_retransmits = 0;    // part of total_retrans, but no lost data
+    std::uint32_t local_retransmits = 0;  // refused by this host: not lost on the path
     std::uint32_t original_segments = 0;
     std::uint32_t segments_in = 0;
     std::int32_t lost = 0;
@@ -40,17 +40,17 @@ struct Socket {
     core::BootNs last_look = 0;         // or since when it was established
     bool stalled = false;               // at the last look: retransmissions, and nothing moved
     bool looked_at = false;
-    bool young = false;                 // began while the agent watched: its counters start from zero
+    bool young = false;  // began while the agent watched: its counters start from zero
     bool passive = false;
-    bool waiting = false;               // at the last look, for an answer
+    bool waiting = false;  // at the last look, for an answer
 };
 
 struct FlowChange {
     FlowDelta path;
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
-    bool progress = false; // data was acknowledged or arrived
-    core::BootNs moved_at = 0; // the earliest that this can have been, as far as the counters tell
+    bool progress = false;      // data was acknowledged or arrived
+    core::BootNs moved_at = 0;  // the earliest that this can have been, as far as the counters tell
     std::optional<AnswerLook> answer;
     std::optional<std::uint32_t> srtt_us;
 };
@@ -81,7 +81,8 @@ private:
     std::unordered_map<std::uint64_t, Socket> sockets_;
 };
 
-// What happened on the connection since it was last looked at. `final` for its CLOSE record. `hz` of the kernel.
+// What happened on the connection since it was last looked at. `final` for its CLOSE record. `hz` of the
+// kernel.
 [[nodiscard]] FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,
                                  core::BootNs now, std::uint32_t hz, bool final);
 

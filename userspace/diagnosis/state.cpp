@@ -14,11 +14,11 @@ namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::uint64_t judge_every_ns = core::ns_per_s;
-constexpr std::uint64_t judge_while_failing_ns = 100 * core::ns_per_ms; // silence ripens without records
+constexpr std::uint64_t judge_while_failing_ns = 100 * core::ns_per_ms;  // silence ripens without records
 constexpr std::uint64_t judge_at_most_every_ns = 20 * core::ns_per_ms;
 constexpr std::uint64_t run_remembered_ns = 60 * core::ns_per_s;
-constexpr std::uint64_t socket_unseen_ns = 5 * core::ns_per_s; // several walks
-constexpr std::uint16_t first_ephemeral_port = 32'768;         // Linux's default range
+constexpr std::uint64_t socket_unseen_ns = 5 * core::ns_per_s;  // several walks
+constexpr std::uint16_t first_ephemeral_port = 32'768;          // Linux's default range
 constexpr std::uint8_t tcp_established = 1;
 constexpr std::uint8_t tcp_syn_sent = 2;
 constexpr std::uint8_t tcp_syn_recv = 3;
@@ -49,7 +49,8 @@ void Engine::State::observe(const model::Record& record) {
 DestinationKey Engine::State::key_of(const netwatch_tuple& tuple, std::uint32_t netns, bool passive) const {
     const model::Endpoint endpoint = passive ? model::local_endpoint(tuple) : model::remote_endpoint(tuple);
     const bool own_meaning = endpoint.ip.is_loopback() || is_link_local(endpoint.ip);
-    return {endpoint, passive ? model::Perspective::server : model::Perspective::client, own_meaning ? netns : 0};
+    return {endpoint, passive ? model::Perspective::server : model::Perspective::client,
+            own_meaning ? netns : 0};
 }
 
 bool Engine::State::is_passive(std::uint8_t told, const netwatch_tuple& tuple, std::uint32_t netns) const {
@@ -82,8 +83,9 @@ void Engine::State::after(Destination& destination, const Outcome& outcome) {
     follow_failure(destination);
 }
 
-Socket* Engine::State::connection(std::uint64_t sock, const DestinationKey& key, const netwatch_process& process,
-                                  std::uint64_t start_ns, bool passive, core::BootNs at) {
+Socket* Engine::State::connection(std::uint64_t sock, const DestinationKey& key,
+                                  const netwatch_process& process, std::uint64_t start_ns, bool passive,
+                                  core::BootNs at) {
     const bool known = sockets_.find(sock) != nullptr;
     Socket* socket = sockets_.obtain(sock, key, at);
     if (socket == nullptr || known) return socket;
@@ -118,7 +120,8 @@ void Engine::State::take(const netwatch_connect& record) {
     destination->add(*outcome, process);
     after(*destination, *outcome);
     if (outcome->cls != OutcomeClass::established) return;
-    Socket* socket = connection(record.sock, key, record.process, record.start_ns, false, record.header.at_ns);
+    Socket* socket =
+        connection(record.sock, key, record.process, record.start_ns, false, record.header.at_ns);
     if (socket != nullptr) socket->syn_retransmits = record.syn_retransmits;
 }
 
@@ -178,9 +181,11 @@ void Engine::State::take(const netwatch_close& record) {
     const bool passive = is_passive(record.passive, record.tuple, record.header.netns);
     const DestinationKey key = key_of(record.tuple, record.header.netns, passive);
     if (touch(key, record.header.netns, record.header.at_ns) == nullptr) return;
-    Socket* socket = connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
+    Socket* socket =
+        connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
     if (socket == nullptr) return;
-    const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns, std::max(host_.hz, 1U), true);
+    const auto change =
+        advance(*socket, record.sock, record.counters, record.header.at_ns, std::max(host_.hz, 1U), true);
     apply(change, *socket, record.tuple, record.header.netns);
     leave(*socket);
     sockets_.erase(record.sock);
@@ -195,9 +200,11 @@ void Engine::State::take(const netwatch_socket_sample& record) {
     // A connection that its owner has left and that only waits for its end says nothing of the destination.
     if (state != tcp_established && sockets_.find(record.sock) == nullptr) return;
     if (touch(key, record.header.netns, record.header.at_ns) == nullptr) return;
-    Socket* socket = connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
+    Socket* socket =
+        connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
     if (socket == nullptr) return;
-    const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns, std::max(host_.hz, 1U), false);
+    const auto change =
+        advance(*socket, record.sock, record.counters, record.header.at_ns, std::max(host_.hz, 1U), false);
     apply(change, *socket, record.tuple, record.header.netns);
     Destination* destination = destinations_.find(key);
     if (destination != nullptr && process != nullptr) destination->note_user(*process, record.header.at_ns);
@@ -205,7 +212,8 @@ void Engine::State::take(const netwatch_socket_sample& record) {
 
 void Engine::State::take(const netwatch_retransmit& record) {
     Process* process = processes_.touch(record.process, record.header.netns, record.header.at_ns);
-    if (is_passive(record.passive, record.tuple, record.header.netns)) return; // clients go away as they please
+    if (is_passive(record.passive, record.tuple, record.header.netns))
+        return;  // clients go away as they please
     Destination* destination =
         touch(key_of(record.tuple, record.header.netns, false), record.header.netns, record.header.at_ns);
     if (destination == nullptr) return;
@@ -259,7 +267,8 @@ void Engine::State::take(const netwatch_drops& record) {
     std::array<std::uint8_t, 48> sum_key{};
     std::memcpy(sum_key.data(), &record.tuple, sizeof(record.tuple));
     std::memcpy(sum_key.data() + sizeof(record.tuple), &record.reason, sizeof(record.reason));
-    std::memcpy(sum_key.data() + sizeof(record.tuple) + sizeof(record.reason), &record.header.netns, sizeof(__u32));
+    std::memcpy(sum_key.data() + sizeof(record.tuple) + sizeof(record.reason), &record.header.netns,
+                sizeof(__u32));
     if (drops_.size() >= drops_kept && !drops_.contains(sum_key)) return;
     std::uint64_t& last = drops_[sum_key];
     // A sum that the kernel had dropped for lack of use begins anew.
@@ -337,7 +346,8 @@ void Engine::State::judge() {
     dirty_ = false;
     std::erase_if(failing_, [this](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);
-        return destination == nullptr || !destination->run || destination->run->last_at_ns + run_remembered_ns < now_;
+        return destination == nullptr || !destination->run ||
+               destination->run->last_at_ns + run_remembered_ns < now_;
     });
     for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
     const Scene now = scene();
@@ -349,8 +359,9 @@ void Engine::State::judge() {
     const std::vector<AddressKey> followed = book_.lossy_addresses();
     std::erase_if(lossy_, [&](const AddressKey& key) {
         const Address* address = destinations_.find_address(key);
-        const bool alarms = address != nullptr && address->quality &&
-                            (address->quality->forward_alarms(now_) || address->quality->reverse_alarms(now_));
+        const bool alarms =
+            address != nullptr && address->quality &&
+            (address->quality->forward_alarms(now_) || address->quality->reverse_alarms(now_));
         return !alarms && std::ranges::find(followed, key) == followed.end();
     });
     std::erase_if(late_, [&](const DestinationKey& key) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside the engine: records are sorted into destinations, connections and addresses; CLOCK records run the judges.
-// view.cpp holds what is read from it. One thread.
+// Inside the engine: records are sorted into destinations, connections and addresses; CLOCK records run the
+// judges. view.cpp holds what is read from it. One thread.
 #pragma once
 
 #include <array>
@@ -65,7 +65,8 @@ private:
     Socket* connection(std::uint64_t sock, const DestinationKey& key, const netwatch_process& process,
                        std::uint64_t start_ns, bool passive, core::BootNs at);
     void leave(const Socket& socket);
-    void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple, std::uint32_t netns);
+    void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
+               std::uint32_t netns);
     void judge();
 
     [[nodiscard]] Scene scene() const;
@@ -80,14 +81,15 @@ private:
     core::BootNs first_clock_ = 0;
     core::BootNs judged_at_ = 0;
     core::BootNs housekept_at_ = 0;
-    bool dirty_ = false; // evidence since the last judgement that could change it
+    bool dirty_ = false;  // evidence since the last judgement that could change it
     netwatch_host host_{};
-    std::map<std::string, netwatch_hook> hooks_;         // by signal
-    std::map<std::uint32_t, netwatch_account> accounts_; // by kind, latest
+    std::map<std::string, netwatch_hook> hooks_;          // by signal
+    std::map<std::uint32_t, netwatch_account> accounts_;  // by kind, latest
     std::map<std::uint32_t, std::string> drop_reasons_;
     std::unordered_map<std::uint64_t, std::string> cgroups_;
-    std::map<std::array<std::uint8_t, 48>, std::uint64_t> drops_; // last count of each sum that the kernel keeps
-    std::set<std::pair<std::uint32_t, std::uint16_t>> listeners_; // namespace and port
+    std::map<std::array<std::uint8_t, 48>, std::uint64_t>
+        drops_;  // last count of each sum that the kernel keeps
+    std::set<std::pair<std::uint32_t, std::uint16_t>> listeners_;  // namespace and port
     FailedNeighbors failed_neighbors_;
     Destinations destinations_;
     ProcessTable processes_;

@@ -28,14 +28,17 @@ std::optional<core::UtcNs> utc_of(const core::ClockAnchor& anchor, core::BootNs 
     return at == 0 ? std::nullopt : std::optional(anchor.utc(at));
 }
 
-void add_detail(model::DestinationRow& row, const Detail& detail, const core::ClockAnchor& anchor, core::BootNs now) {
+void add_detail(model::DestinationRow& row, const Detail& detail, const core::ClockAnchor& anchor,
+                core::BootNs now) {
     Sums recent;
     std::uint32_t ended = 0;
     std::uint32_t established = 0;
     for (const Second& second : detail.seconds) {
-        model::SeriesPoint point{.at = anchor.utc(second.at), .attempts = second.attempts, .failed = second.failed};
+        model::SeriesPoint point{
+            .at = anchor.utc(second.at), .attempts = second.attempts, .failed = second.failed};
         if (second.rtt_us > 0) point.rtt_us = second.rtt_us;
-        if (second.segments > 0) point.loss_share = std::min(1.0, static_cast<double>(second.lost) / second.segments);
+        if (second.segments > 0)
+            point.loss_share = std::min(1.0, static_cast<double>(second.lost) / second.segments);
         point.bytes = static_cast<double>(second.bytes_sent + second.bytes_received);
         row.series.push_back(point);
         if (second.at + share_window_ns >= now) {
@@ -107,8 +110,8 @@ model::ObserverStatus Engine::State::observer() const {
                                 model::text_of(hook.lost), model::text_of(hook.reason)});
     }
     for (const auto& [kind, account] : accounts_) {
-        status.accounts.push_back({std::string(model::kind_name(kind)), account.seen, account.filtered, account.emitted,
-                                   account.dropped_full + account.dropped_map});
+        status.accounts.push_back({std::string(model::kind_name(kind)), account.seen, account.filtered,
+                                   account.emitted, account.dropped_full + account.dropped_map});
     }
     return status;
 }
@@ -131,7 +134,8 @@ model::HostView Engine::State::view() const {
     std::ranges::sort(view.destinations, [](const model::DestinationRow& a, const model::DestinationRow& b) {
         const auto order = [](const model::DestinationRow& row) {
             const int severity = row.severity ? static_cast<int>(*row.severity) : -1;
-            const double traffic = row.attempts_per_s * 1'000 + row.bytes_sent_per_s + row.bytes_received_per_s;
+            const double traffic =
+                row.attempts_per_s * 1'000 + row.bytes_sent_per_s + row.bytes_received_per_s;
             return std::tuple(-severity, -traffic, row.ref.endpoint, row.perspective, row.netns);
         };
         return order(a) < order(b);
@@ -157,7 +161,8 @@ model::Ladder Engine::State::ladder(const model::Endpoint& target) const {
         const bool same = known.endpoint.ip == target.ip && known.netns == key.netns &&
                           (target.port == 0 || known.endpoint.port == target.port);
         if (!same || known.perspective != model::Perspective::client) continue;
-        ladder.destinations.push_back({.endpoint = known.endpoint, .real = destination.real, .asked = destination.asked});
+        ladder.destinations.push_back(
+            {.endpoint = known.endpoint, .real = destination.real, .asked = destination.asked});
     }
     std::ranges::sort(ladder.destinations, {}, &model::DestinationRef::endpoint);
     if (incident != nullptr) {

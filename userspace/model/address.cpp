@@ -47,7 +47,8 @@ bool IpAddress::is_unspecified() const {
 
 bool IpAddress::is_loopback() const {
     if (is_v4()) return bytes_[12] == 127;
-    return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto byte) { return byte == 0; });
+    return bytes_[15] == 1 &&
+           std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto byte) { return byte == 0; });
 }
 
 std::string IpAddress::to_string() const {
@@ -72,7 +73,9 @@ Prefix Prefix::of(const IpAddress& ip, std::uint8_t bits) {
 
 Prefix Prefix::sibling_block(const IpAddress& ip) { return of(ip, ip.is_v4() ? 24 : 64); }
 
-bool Prefix::contains(const IpAddress& ip) const { return ip.is_v4() == network.is_v4() && of(ip, bits) == *this; }
+bool Prefix::contains(const IpAddress& ip) const {
+    return ip.is_v4() == network.is_v4() && of(ip, bits) == *this;
+}
 
 std::string Prefix::to_string() const { return fmt::format("{}/{}", network.to_string(), bits); }
 
@@ -84,7 +87,8 @@ std::string Endpoint::to_string() const {
 
 std::string Endpoint::to_display() const {
     if (port == 0) return ip.to_string();
-    return ip.is_v4() ? fmt::format("{}:{}", ip.to_string(), port) : fmt::format("[{}]:{}", ip.to_string(), port);
+    return ip.is_v4() ? fmt::format("{}:{}", ip.to_string(), port)
+                      : fmt::format("[{}]:{}", ip.to_string(), port);
 }
 
 std::optional<Endpoint> Endpoint::parse(std::string_view text) {
@@ -103,7 +107,8 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
         if (!port.empty() && !port.starts_with(':')) return std::nullopt;
         if (port == ":") return std::nullopt;
         if (!port.empty()) port.remove_prefix(1);
-    } else if (const auto colon = text.find(':'); colon != std::string_view::npos && colon == text.rfind(':')) {
+    } else if (const auto colon = text.find(':');
+               colon != std::string_view::npos && colon == text.rfind(':')) {
         host = text.substr(0, colon);
         port = text.substr(colon + 1);
         if (port.empty()) return std::nullopt;
@@ -120,14 +125,16 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
 
 }  // namespace netwatch::model
 
-std::size_t std::hash<netwatch::model::IpAddress>::operator()(const netwatch::model::IpAddress& ip) const noexcept {
+std::size_t
+std::hash<netwatch::model::IpAddress>::operator()(const netwatch::model::IpAddress& ip) const noexcept {
     return netwatch::model::hash_bytes(ip.bytes(), 0);
 }
-std::size_t std::hash<netwatch::model::Prefix>::operator()(const netwatch::model::Prefix& prefix) const noexcept {
+std::size_t
+std::hash<netwatch::model::Prefix>::operator()(const netwatch::model::Prefix& prefix) const noexcept {
     return netwatch::model::hash_bytes(prefix.network.bytes(), prefix.bits);
 }
-std::size_t std::hash<netwatch::model::Endpoint>::operator()(
-    const netwatch::model::Endpoint& endpoint) const noexcept {
-    return netwatch::model::hash_bytes(endpoint.ip.bytes(),
-                                       (std::size_t{endpoint.port} << 8) | static_cast<std::size_t>(endpoint.protocol));
+std::size_t
+std::hash<netwatch::model::Endpoint>::operator()(const netwatch::model::Endpoint& endpoint) const noexcept {
+    return netwatch::model::hash_bytes(endpoint.ip.bytes(), (std::size_t{endpoint.port} << 8) |
+                                                                static_cast<std::size_t>(endpoint.protocol));
 }

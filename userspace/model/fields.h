@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The field registry: every number and word that is known of a destination, listed once. Columns, sorting, filters,
-// JSON keys, help and docs/fields.md are made from it.
+// The field registry: every number and word that is known of a destination, listed once. Columns, sorting,
+// filters, JSON keys, help and docs/fields.md are made from it.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@ using FieldValue = std::variant<std::monostate, double, std::string>;
 enum class Unit : std::uint8_t { none, text, count, per_second, share, microseconds, bytes_per_second, flag };
 
 struct Field {
-    std::string_view id;    // "ok_share": JSON key, name in sort and filter
-    std::string_view title; // column heading, "OK %"
+    std::string_view id;     // "ok_share": JSON key, name in sort and filter
+    std::string_view title;  // column heading, "OK %"
     Unit unit;
-    std::uint8_t width;     // of the column in cells; 0: not a column
-    std::uint16_t from_width; // shown on screens at least that wide
+    std::uint8_t width;        // of the column in cells; 0: not a column
+    std::uint16_t from_width;  // shown on screens at least that wide
     std::string_view description;
     FieldValue (*value)(const DestinationRow&);
 };

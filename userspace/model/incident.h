@@ -43,7 +43,8 @@ struct Candidate {
     FailureType type = FailureType::unknown;
     std::optional<std::string> cause;
     double probability = 0; /* 0.05 to 1 */
-    std::optional<std::string> would_split; /* the observation that would tell it from the others of the set */
+    std::optional<std::string>
+        would_split; /* the observation that would tell it from the others of the set */
 };
 
 struct Scope {
@@ -55,8 +56,8 @@ struct Scope {
 struct Impact {
     std::int64_t attempts = 0;
     std::int64_t failed = 0;
-    std::int64_t flows = 0;      /* established connections affected */
-    std::optional<double> share; /* of all attempts of the scope, 0 to 1 */
+    std::int64_t flows = 0;             /* established connections affected */
+    std::optional<double> share;        /* of all attempts of the scope, 0 to 1 */
     std::vector<std::string> processes; /* "checkout[2214]" */
 };
 
@@ -88,8 +89,8 @@ using LadderSteps = std::array<LadderStep, rung_count>;
 struct RootCause {
     std::string statement;
     std::optional<FailureType> type;
-    std::optional<std::string> incident;  /* id of the root, for a symptom */
-    std::optional<std::string> offender;  /* address of who sent the ICMP error */
+    std::optional<std::string> incident; /* id of the root, for a symptom */
+    std::optional<std::string> offender; /* address of who sent the ICMP error */
 };
 
 struct Advice {

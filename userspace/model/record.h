@@ -37,7 +37,8 @@ struct overloaded : F... {
 // Text fields come back NUL-terminated, whatever the bytes held.
 [[nodiscard]] core::Result<Record> decode(std::span<const std::byte> bytes);
 
-// Size in bytes that the record at the start of `bytes` claims; 0 if no header fits or the claim is impossible.
+// Size in bytes that the record at the start of `bytes` claims; 0 if no header fits or the claim is
+// impossible.
 [[nodiscard]] std::size_t claimed_size(std::span<const std::byte> bytes);
 
 [[nodiscard]] const netwatch_header& header_of(const Record& record);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where records come from. Live capture, a recording and a test are three sources; what reads them cannot tell.
+// Where records come from. Live capture, a recording and a test are three sources; what reads them cannot
+// tell.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +11,8 @@
 
 namespace netwatch::model {
 
-// One thread calls next() until it gives nothing. The bytes of a record (one whole record, header first) stay valid
-// until the next call. Errors: the source is damaged or unreadable from here on.
+// One thread calls next() until it gives nothing. The bytes of a record (one whole record, header first) stay
+// valid until the next call. Errors: the source is damaged or unreadable from here on.
 class Source {
 public:
     virtual ~Source() = default;

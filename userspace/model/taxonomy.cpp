@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, 3> resolutions{"healed", "superseded", "f
 constexpr std::array<std::string_view, 9> scope_kinds{"destination", "name", "prefix",  "region", "path",
                                                       "uplink",      "host", "process", "trust"};
 constexpr std::array<std::string_view, 3> perspectives{"client", "server", "forwarder"};
-constexpr std::array<std::string_view, 6> owner_hints{"app", "host", "platform", "provider", "remote", "unknown"};
+constexpr std::array<std::string_view, 6> owner_hints{"app",      "host",   "platform",
+                                                      "provider", "remote", "unknown"};
 constexpr std::array<std::string_view, 3> baselines{"full", "short", "none"};
 constexpr std::array<std::string_view, 2> effects{"read_only", "change"};
 constexpr std::array<std::string_view, 4> ladder_statuses{"ok", "degraded", "failing", "unknown"};
@@ -35,13 +36,13 @@ constexpr std::string_view name_of(Enum value, const std::array<std::string_view
 }  // namespace
 
 // Both directions from one table.
-#define NETWATCH_ENUM_TEXT(Enum, names)                                                                       \
-    std::string_view to_string(Enum value) { return name_of(value, names); }                                  \
-    template <>                                                                                               \
-    std::optional<Enum> from_string<Enum>(std::string_view text) {                                            \
-        const auto found = std::ranges::find(names, text);                                                    \
-        if (found == names.end()) return std::nullopt;                                                        \
-        return static_cast<Enum>(std::distance(names.begin(), found));                                        \
+#define NETWATCH_ENUM_TEXT(Enum, names)                                      \
+    std::string_view to_string(Enum value) { return name_of(value, names); } \
+    template <>                                                              \
+    std::optional<Enum> from_string<Enum>(std::string_view text) {           \
+        const auto found = std::ranges::find(names, text);                   \
+        if (found == names.end()) return std::nullopt;                       \
+        return static_cast<Enum>(std::distance(names.begin(), found));       \
     }
 NETWATCH_ENUM_TEXT(FailureType, failure_types)
 NETWATCH_ENUM_TEXT(Severity, severities)

@@ -10,25 +10,25 @@
 namespace netwatch::model {
 
 // X(name): every failure type, in the order of the contract.
-#define NETWATCH_FAILURE_TYPES(X)                                                                             \
-    X(dns_failure)                                                                                            \
-    X(host_unreachable)                                                                                       \
-    X(port_blocked)                                                                                           \
-    X(latency_spike)                                                                                          \
-    X(packet_loss)                                                                                            \
-    X(routing_failure)                                                                                        \
-    X(connection_exhaustion)                                                                                  \
-    X(load_balancer)                                                                                          \
-    X(firewall_block)                                                                                         \
-    X(tls_handshake_failure)                                                                                  \
-    X(path_mtu_blackhole)                                                                                     \
-    X(slow_service)                                                                                           \
-    X(receiver_stalled)                                                                                       \
-    X(idle_timeout_drop)                                                                                      \
-    X(connection_reset)                                                                                       \
-    X(link_down)                                                                                              \
-    X(neighbor_failure)                                                                                       \
-    X(network_congestion)                                                                                     \
+#define NETWATCH_FAILURE_TYPES(X) \
+    X(dns_failure)                \
+    X(host_unreachable)           \
+    X(port_blocked)               \
+    X(latency_spike)              \
+    X(packet_loss)                \
+    X(routing_failure)            \
+    X(connection_exhaustion)      \
+    X(load_balancer)              \
+    X(firewall_block)             \
+    X(tls_handshake_failure)      \
+    X(path_mtu_blackhole)         \
+    X(slow_service)               \
+    X(receiver_stalled)           \
+    X(idle_timeout_drop)          \
+    X(connection_reset)           \
+    X(link_down)                  \
+    X(neighbor_failure)           \
+    X(network_congestion)         \
     X(unknown)
 
 // network_congestion is only ever a root cause's type, never an incident's own.

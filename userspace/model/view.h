@@ -18,9 +18,10 @@ struct SeriesPoint {
     core::UtcNs at;
     std::uint32_t attempts = 0; /* active or passive opens that ended */
     std::uint32_t failed = 0;
-    std::optional<double> rtt_us = std::nullopt;      /* smallest smoothed or handshake round trip in that second */
-    std::optional<double> loss_share = std::nullopt;  /* forward, 0 to 1 */
-    double bytes = 0;                  /* both ways */
+    std::optional<double> rtt_us =
+        std::nullopt; /* smallest smoothed or handshake round trip in that second */
+    std::optional<double> loss_share = std::nullopt; /* forward, 0 to 1 */
+    double bytes = 0;                                /* both ways */
 };
 
 // One destination (perspective client) or one own listener (perspective server).
@@ -33,10 +34,10 @@ struct DestinationRow {
     std::uint64_t established = 0;
     std::uint64_t failed = 0;
     std::uint64_t abandoned = 0;
-    double attempts_per_s = 0;           /* over the last 10 s */
-    std::optional<double> ok_share;      /* of the attempts in the last 60 s that ended, 0 to 1 */
-    std::uint32_t flows = 0;             /* established now */
-    std::optional<double> rtt_us;        /* median of the last minute's handshake and smoothed round trips */
+    double attempts_per_s = 0;      /* over the last 10 s */
+    std::optional<double> ok_share; /* of the attempts in the last 60 s that ended, 0 to 1 */
+    std::uint32_t flows = 0;        /* established now */
+    std::optional<double> rtt_us;   /* median of the last minute's handshake and smoothed round trips */
     std::optional<double> rtt_p99_us;
     std::optional<double> loss_share;    /* towards the destination, DSACK-corrected, last 60 s */
     std::optional<double> loss_in_share; /* towards us, lower bound, last 60 s */
@@ -44,7 +45,7 @@ struct DestinationRow {
     double bytes_received_per_s = 0;
     std::optional<core::UtcNs> last_success_at;
     std::optional<core::UtcNs> last_failure_at;
-    std::optional<Severity> severity;    /* of the incident that explains it; empty: nothing wrong */
+    std::optional<Severity> severity; /* of the incident that explains it; empty: nothing wrong */
     std::optional<FailureType> type;
     std::optional<std::string> incident; /* its id */
     bool judged = true;                  /* false: UDP without DNS, counted only */
@@ -92,7 +93,7 @@ struct HostView {
     core::UtcNs at;
     core::UtcNs started_at;
     double attempts_per_s = 0;
-    std::vector<Incident> incidents;         /* alarms first, by severity then age; resolved and info last */
+    std::vector<Incident> incidents;          /* alarms first, by severity then age; resolved and info last */
     std::vector<DestinationRow> destinations; /* by severity, then traffic */
     ObserverStatus observer;
 };

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The records: the only bytes that the kernel programs and userspace share, and the whole input of the diagnosis.
+ * The records: the only bytes that the kernel programs and userspace share, and the whole input of the
+ * diagnosis.
  *
- * Compiled as C for BPF (after vmlinux.h) and as C++ for userspace. Every struct has fixed size, natural alignment and
- * no implicit padding. Numbers are in host byte order, ports included. Times are CLOCK_BOOTTIME nanoseconds.
- * Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d. Counters are raw and cumulative as the kernel keeps them: rates are
- * derived by whoever reads two of them. A field that a kernel does not have holds NETWATCH_ABSENT_U32 or _U64.
+ * Compiled as C for BPF (after vmlinux.h) and as C++ for userspace. Every struct has fixed size, natural
+ * alignment and no implicit padding. Numbers are in host byte order, ports included. Times are CLOCK_BOOTTIME
+ * nanoseconds. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d. Counters are raw and cumulative as the kernel
+ * keeps them: rates are derived by whoever reads two of them. A field that a kernel does not have holds
+ * NETWATCH_ABSENT_U32 or _U64.
  *
- * A change of layout or meaning raises NETWATCH_ABI_VERSION; a recording names the version that it was written with.
+ * A change of layout or meaning raises NETWATCH_ABI_VERSION; a recording names the version that it was
+ * written with.
  */
 #ifndef NETWATCH_ABI_RECORD_H
 #define NETWATCH_ABI_RECORD_H
@@ -25,36 +28,36 @@
  * The one list of record kinds: X(number, UPPER, lower, who makes it, what it is). Numbers are never reused.
  * The payload of kind `lower` is `struct netwatch_<lower>`.
  */
-#define NETWATCH_RECORD_KINDS(X)                                                                              \
-    X(1, CONNECT, connect, KERNEL, "an active open ended: established, failed or given up")                   \
-    X(2, ACCEPT, accept, KERNEL, "a passive open reached ESTABLISHED")                                        \
-    X(3, CLOSE, close, KERNEL, "an established connection ended, with its final counters")                    \
-    X(4, RETRANSMIT, retransmit, KERNEL, "a SYN, RTO, probe or locally refused retransmission")               \
-    X(5, SYNACK_RETRANSMIT, synack_retransmit, KERNEL, "a SYN-ACK sent again by a listener")                  \
-    X(6, RESET_RECEIVED, reset_received, KERNEL, "a RST accepted by a socket")                                \
-    X(7, RESET_SENT, reset_sent, KERNEL, "a RST sent by this host, with the kernel's reason")                 \
-    X(8, SOCKET_ERROR, socket_error, KERNEL, "an error reported on a socket, with the ICMP that caused it")   \
-    X(9, CALL_FAILED, call_failed, KERNEL, "connect(), socket() or accept() failed in the caller's face")     \
-    X(10, NEIGHBOR, neighbor, KERNEL, "a neighbour failed, or a failed one came back")                        \
-    X(11, ICMP_SENT, icmp_sent, KERNEL, "this host sent an ICMP error")                                       \
-    X(12, DROPS, drops, USER, "packets this host dropped, by reason and destination, cumulative")             \
-    X(13, SOCKET_SAMPLE, socket_sample, WALK, "one live connection in the periodic walk")                     \
-    X(14, LISTENER_SAMPLE, listener_sample, WALK, "one listener in the periodic walk")                        \
-    X(15, WALK_END, walk_end, USER, "a periodic walk is complete")                                            \
-    X(16, ACCOUNT, account, USER, "records of one kind seen, filtered, emitted and dropped, cumulative")      \
-    X(17, CLOCK, clock, USER, "everything before this instant was delivered; anchors boot time to UTC")       \
-    X(18, HOST, host, USER, "who recorded: kernel, boot, host name, network namespaces")                      \
-    X(19, HOOK, hook, USER, "one signal of the plan: the hook in use, or what is lost without it")            \
-    X(20, DROP_REASON, drop_reason, USER, "the running kernel's name of one drop reason")                     \
-    X(21, CGROUP, cgroup, USER, "the path of one cgroup")                                                     \
-    X(22, TRANSLATION, translation, USER, "where NAT rewrote a connection: the peer as conntrack knows it")   \
+#define NETWATCH_RECORD_KINDS(X)                                                                            \
+    X(1, CONNECT, connect, KERNEL, "an active open ended: established, failed or given up")                 \
+    X(2, ACCEPT, accept, KERNEL, "a passive open reached ESTABLISHED")                                      \
+    X(3, CLOSE, close, KERNEL, "an established connection ended, with its final counters")                  \
+    X(4, RETRANSMIT, retransmit, KERNEL, "a SYN, RTO, probe or locally refused retransmission")             \
+    X(5, SYNACK_RETRANSMIT, synack_retransmit, KERNEL, "a SYN-ACK sent again by a listener")                \
+    X(6, RESET_RECEIVED, reset_received, KERNEL, "a RST accepted by a socket")                              \
+    X(7, RESET_SENT, reset_sent, KERNEL, "a RST sent by this host, with the kernel's reason")               \
+    X(8, SOCKET_ERROR, socket_error, KERNEL, "an error reported on a socket, with the ICMP that caused it") \
+    X(9, CALL_FAILED, call_failed, KERNEL, "connect(), socket() or accept() failed in the caller's face")   \
+    X(10, NEIGHBOR, neighbor, KERNEL, "a neighbour failed, or a failed one came back")                      \
+    X(11, ICMP_SENT, icmp_sent, KERNEL, "this host sent an ICMP error")                                     \
+    X(12, DROPS, drops, USER, "packets this host dropped, by reason and destination, cumulative")           \
+    X(13, SOCKET_SAMPLE, socket_sample, WALK, "one live connection in the periodic walk")                   \
+    X(14, LISTENER_SAMPLE, listener_sample, WALK, "one listener in the periodic walk")                      \
+    X(15, WALK_END, walk_end, USER, "a periodic walk is complete")                                          \
+    X(16, ACCOUNT, account, USER, "records of one kind seen, filtered, emitted and dropped, cumulative")    \
+    X(17, CLOCK, clock, USER, "everything before this instant was delivered; anchors boot time to UTC")     \
+    X(18, HOST, host, USER, "who recorded: kernel, boot, host name, network namespaces")                    \
+    X(19, HOOK, hook, USER, "one signal of the plan: the hook in use, or what is lost without it")          \
+    X(20, DROP_REASON, drop_reason, USER, "the running kernel's name of one drop reason")                   \
+    X(21, CGROUP, cgroup, USER, "the path of one cgroup")                                                   \
+    X(22, TRANSLATION, translation, USER, "where NAT rewrote a connection: the peer as conntrack knows it") \
     X(23, ATTEMPT, attempt, KERNEL, "an active open began")
 
 enum netwatch_record_kind {
 #define NETWATCH_KIND(number, upper, lower, maker, text) NETWATCH_RECORD_##upper = number,
     NETWATCH_RECORD_KINDS(NETWATCH_KIND)
 #undef NETWATCH_KIND
-    NETWATCH_RECORD_KIND_COUNT
+        NETWATCH_RECORD_KIND_COUNT
 };
 
 /* First member of every record. `size` is the size of the whole record; a multiple of 8. */
@@ -94,7 +97,8 @@ struct netwatch_icmp {
     __u8 offender[16]; /* who sent it; own address where this host did */
 };
 
-/* `sock` in all records: the socket cookie (as `ss -e` shows it), or the socket's kernel address on kernels without. */
+/* `sock` in all records: the socket cookie (as `ss -e` shows it), or the socket's kernel address on kernels
+ * without. */
 
 enum netwatch_outcome {
     NETWATCH_OUTCOME_ESTABLISHED = 1,
@@ -111,11 +115,12 @@ struct netwatch_attempt {
 struct netwatch_connect {
     struct netwatch_header header;
     __u64 sock;
-    __u64 start_ns; /* when SYN_SENT was entered */
+    __u64 start_ns;              /* when SYN_SENT was entered */
     struct netwatch_tuple tuple; /* local_port 0: no port could be had, no SYN left */
     struct netwatch_process process;
     struct netwatch_icmp icmp;
-    __u8 asked_ip[16]; /* as given to connect(); equal to the tuple's where nothing rewrote it, zero if not known */
+    __u8 asked_ip[16]; /* as given to connect(); equal to the tuple's where nothing rewrote it, zero if not
+                          known */
     __u16 asked_port;
     __u8 outcome; /* enum netwatch_outcome */
     __u8 reset;   /* a RST ended it */
@@ -136,7 +141,8 @@ struct netwatch_accept {
     __u32 reserved;
 };
 
-/* The counters of a TCP socket as the kernel keeps them. Times in jiffies are of the kernel's HZ (see HOST). */
+/* The counters of a TCP socket as the kernel keeps them. Times in jiffies are of the kernel's HZ (see HOST).
+ */
 struct netwatch_tcp_counters {
     __u64 bytes_sent; /* retransmissions included */
     __u64 bytes_acked;
@@ -212,8 +218,10 @@ struct netwatch_retransmit {
     __u64 start_ns; /* when SYN_SENT was entered, for a SYN; else 0 */
     struct netwatch_tuple tuple;
     struct netwatch_process process;
-    __s32 error; /* 0: it left this host; else the negative errno of its transmission (older kernels tell only 0) */
-    __u8 why;    /* enum netwatch_retransmit_why; FAST is only sent when `error` is set, the counters tell the rest */
+    __s32 error; /* 0: it left this host; else the negative errno of its transmission (older kernels tell only
+                    0) */
+    __u8 why;    /* enum netwatch_retransmit_why; FAST is only sent when `error` is set, the counters tell the
+                    rest */
     __u8 state;
     __u8 retransmits;
     __u8 passive;
@@ -265,7 +273,8 @@ enum netwatch_call { NETWATCH_CALL_CONNECT = 1, NETWATCH_CALL_SOCKET = 2, NETWAT
 struct netwatch_call_failed {
     struct netwatch_header header;
     __u64 sock; /* of a connect() that had entered SYN_SENT; else 0 */
-    struct netwatch_tuple tuple; /* remote_* as asked for; zero for socket(); the listener's local_* for accept() if known */
+    struct netwatch_tuple
+        tuple; /* remote_* as asked for; zero for socket(); the listener's local_* for accept() if known */
     struct netwatch_process process;
     __u64 duration_ns; /* time spent in the call; 0: not measured */
     __s32 error;       /* positive errno */
@@ -285,7 +294,8 @@ struct netwatch_neighbor {
 
 struct netwatch_icmp_sent {
     struct netwatch_header header;
-    struct netwatch_tuple tuple; /* of the packet complained about: local = its source, remote = its destination */
+    struct netwatch_tuple
+        tuple; /* of the packet complained about: local = its source, remote = its destination */
     __u8 type;
     __u8 code;
     __u8 reserved[6];
@@ -293,7 +303,8 @@ struct netwatch_icmp_sent {
 
 struct netwatch_drops {
     struct netwatch_header header;
-    struct netwatch_tuple tuple; /* remote_* = the packet's destination, local_ip = its source; ports of the destination only */
+    struct netwatch_tuple
+        tuple; /* remote_* = the packet's destination, local_ip = its source; ports of the destination only */
     __u64 packets;
     __u32 reason; /* number in the running kernel; DROP_REASON names it */
     __u32 reserved;
@@ -333,11 +344,12 @@ struct netwatch_account {
     __u32 kind; /* of the records accounted for */
     __u32 reserved;
     __u64 seen;
-    __u64 filtered;     /* another namespace, or an event that is no news */
+    __u64 filtered; /* another namespace, or an event that is no news */
     __u64 emitted;
     __u64 dropped_full; /* the ring buffer was full */
     __u64 dropped_map;  /* a map had no room for what the record needs */
-    __u64 missed; /* program runs that the kernel skipped, having interrupted the same one; not part of `seen` */
+    __u64 missed; /* program runs that the kernel skipped, having interrupted the same one; not part of `seen`
+                   */
 };
 
 struct netwatch_clock {

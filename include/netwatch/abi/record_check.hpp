@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the compiler can hold of record.h: no implicit padding (so no kernel bytes leak), sizes that are multiples of 8.
+// What the compiler can hold of record.h: no implicit padding (so no kernel bytes leak), sizes that are
+// multiples of 8.
 #pragma once
 
 #include <type_traits>
@@ -8,9 +9,10 @@
 
 namespace netwatch::abi {
 
-#define NETWATCH_KIND(number, upper, lower, maker, text)                                                      \
-    static_assert(std::has_unique_object_representations_v<netwatch_##lower>, "padding in netwatch_" #lower);  \
-    static_assert(sizeof(netwatch_##lower) % 8 == 0, "size of netwatch_" #lower);                              \
+#define NETWATCH_KIND(number, upper, lower, maker, text)                          \
+    static_assert(std::has_unique_object_representations_v<netwatch_##lower>,     \
+                  "padding in netwatch_" #lower);                                 \
+    static_assert(sizeof(netwatch_##lower) % 8 == 0, "size of netwatch_" #lower); \
     static_assert(std::is_trivially_copyable_v<netwatch_##lower>);
 NETWATCH_RECORD_KINDS(NETWATCH_KIND)
 #undef NETWATCH_KIND
