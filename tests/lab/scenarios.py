@@ -395,7 +395,7 @@ SCENARIOS: list[Scenario] = [
         "health checks to a backend that was never up",
         _dead_health_check_load,
         _nothing,
-        watch_s=17.0,
+        watch_s=13.0,
     ),
 ]
 
