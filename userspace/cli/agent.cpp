@@ -65,11 +65,11 @@ Command add_agent(CLI::App& app, const Globals& globals) {
         ->add_option("--record-max-mib", options->record_max_mib,
                      "all recordings together; the oldest go first")
         ->type_name("MIB")
-        ->check(CLI::Range(std::uint64_t{4}, std::uint64_t{1} << 30))
+        ->check(CLI::Range(std::uint64_t{4}, std::uint64_t{1} << 30).description(""))
         ->capture_default_str();
     command->add_option("--ring-size", options->agent.ring_bytes, "of the ring buffer, a power of two")
         ->type_name("BYTES")
-        ->check(CLI::Range(std::uint32_t{4096}, std::uint32_t{1} << 30))
+        ->check(CLI::Range(std::uint32_t{4096}, std::uint32_t{1} << 30).description(""))
         ->capture_default_str();
     command
         ->add_option("--no-feature", options->agent.disabled_features,

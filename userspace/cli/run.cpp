@@ -56,7 +56,7 @@ int end_parse(const CLI::App& app, const CLI::ParseError& error) {
         std::string text;
         if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
             const auto chosen = app.get_subcommands();
-            text = chosen.empty() ? app.help() : chosen.front()->help(app.get_name() + " ");
+            text = chosen.empty() ? app.help() : chosen.front()->help(app.get_name());
         } else {
             text = std::string(error.what()) + "\n";
         }
