@@ -565,6 +565,21 @@ Finding judge_group(const Scene& scene, const std::string& group, const Leaves& 
                                       : silent_port(scene, group, leaves);
 }
 
+// A router answers only so often (ICMP rate limits): silence beside its word for the same block is the same
+// fault.
+void join_rate_limited(std::map<std::string, Leaves>& groups) {
+    for (auto& [group, leaves] : groups) {
+        if (!group.starts_with("unroutable ")) continue;
+        const model::Prefix block = model::Prefix::sibling_block(leaves.front().endpoint().ip);
+        std::erase_if(groups, [&, &into = leaves](const auto& other) {
+            const bool same =
+                other.first.starts_with("silent ") && block.contains(other.second.front().endpoint().ip);
+            if (same) into.insert(into.end(), other.second.begin(), other.second.end());
+            return same;
+        });
+    }
+}
+
 // Silence at several addresses of one block, while none of it answers, is one fault of the route.
 void merge_silent_blocks(const Scene& scene, std::map<std::string, Leaves>& groups) {
     std::map<model::Prefix, Leaves> blocks;
@@ -595,6 +610,7 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
         if (!destination->ever_worked() && scanned(scene, *destination->run)) continue;
         if (const auto leaf = leaf_of(scene, *destination)) groups[group_of(scene, *leaf)].push_back(*leaf);
     }
+    join_rate_limited(groups);
     merge_silent_blocks(scene, groups);
     std::vector<Finding> findings;
     for (const auto& [group, leaves] : groups) {
