@@ -161,12 +161,15 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
         ++answers.prompt_since_late;
         return false;
     }
+    // Whoever waits longer than what is judged waits for no answer.
+    if (!look.arrived && look.time_us * 1000 > static_cast<double>(judged_span_ns)) return false;
     // One request is one observation, however often it is looked at.
     const auto known = std::ranges::find_if(
         answers.late, [&](const Answers::Late& late) { return late.sock == sock && !late.arrived; });
     if (known != answers.late.end()) {
         known->us = std::max(known->us, look.time_us);
         known->arrived = look.arrived;
+        if (!look.arrived) return true;
     } else {
         const core::BootNs asked_at = at - std::min(at, static_cast<core::BootNs>(look.time_us * 1000));
         const bool beyond_usual = answers.baseline_us.count() >= known_answers;

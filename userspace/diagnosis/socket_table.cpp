@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint64_t small_answer_bytes = 65'536;             // a larger one takes its time for its size
 constexpr std::uint64_t same_request_ns = 20 * core::ns_per_ms;  // two readings in jiffies of one instant
-constexpr std::uint32_t queue_floor_us = 5'000;                  // on a LAN any ratio of round trips explodes
+constexpr double told_from_us = 1e6;  // a shorter wait at a look says too little of how long it became
+constexpr std::uint32_t queue_floor_us = 5'000;  // on a LAN any ratio of round trips explodes
 
 // When data last moved, at the earliest: an arrival has its time, an acknowledgement came after the last
 // look.
@@ -45,6 +46,10 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
         if (size == 0 || size > small_answer_bytes) return std::nullopt;
         return AnswerLook{to_us(now.since_sent_jiffies - now.since_received_jiffies, hz), true};
     }
+    // The next request is out already: the answer to the last one took at least as long as it was seen waited
+    // for.
+    const bool answered_meanwhile = now.bytes_received > socket.bytes_received;
+    if (socket.waited_us >= told_from_us && answered_meanwhile) return AnswerLook{socket.waited_us, true};
     const bool acknowledged = now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
     constexpr std::uint8_t tcp_established = 1;
     if (final || now.state != tcp_established || !acknowledged) return std::nullopt;
@@ -125,7 +130,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     socket.out_of_order = counters.rcv_ooopack;
     socket.delivered = counters.delivered;
     socket.mss_bytes = counters.mss_bytes;
-    socket.waiting = change.answer && !change.answer->arrived;
+    socket.waited_us = change.answer && !change.answer->arrived ? change.answer->time_us : 0;
     socket.looked_at = true;
     socket.last_look = now;
     return change;

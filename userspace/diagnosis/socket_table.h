@@ -42,7 +42,7 @@ struct Socket {
     bool looked_at = false;
     bool young = false;  // began while the agent watched: its counters start from zero
     bool passive = false;
-    bool waiting = false;  // at the last look, for an answer
+    double waited_us = 0;  // for an answer, at the last look; 0: not waiting
 };
 
 struct FlowChange {
