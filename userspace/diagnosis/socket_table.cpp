@@ -50,6 +50,8 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
     // for.
     const bool answered_meanwhile = now.bytes_received > socket.bytes_received;
     if (socket.waited_us >= told_from_us && answered_meanwhile) return AnswerLook{socket.waited_us, true};
+    // Sent and received within one jiffy: an answer at once, or the next request at once. It cannot be told.
+    if (now.since_received_jiffies == now.since_sent_jiffies && now.bytes_received > 0) return std::nullopt;
     const bool acknowledged = now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
     constexpr std::uint8_t tcp_established = 1;
     if (final || now.state != tcp_established || !acknowledged) return std::nullopt;
