@@ -33,7 +33,8 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
                                          std::uint32_t hz, bool final) {
     // What an older connection did before it was first looked at is no news.
     if (socket.passive || now.bytes_sent == 0 || !(socket.looked_at || socket.young)) return std::nullopt;
-    const bool received_later = now.since_received_jiffies < now.since_sent_jiffies && now.bytes_received > 0;
+    const bool received_later =
+        now.since_received_jiffies <= now.since_sent_jiffies && now.bytes_received > 0;
     if (received_later) {
         // Only an answer that came since the last look is news, and only a small one is timed by its end.
         // What is pushed after it answers no request.
@@ -50,8 +51,6 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
     // for.
     const bool answered_meanwhile = now.bytes_received > socket.bytes_received;
     if (socket.waited_us >= told_from_us && answered_meanwhile) return AnswerLook{socket.waited_us, true};
-    // Sent and received within one jiffy: an answer at once, or the next request at once. It cannot be told.
-    if (now.since_received_jiffies == now.since_sent_jiffies && now.bytes_received > 0) return std::nullopt;
     const bool acknowledged = now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
     constexpr std::uint8_t tcp_established = 1;
     if (final || now.state != tcp_established || !acknowledged) return std::nullopt;
