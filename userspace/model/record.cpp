@@ -32,6 +32,23 @@ void terminate_texts(R& record) {
     if constexpr (std::is_same_v<R, netwatch_cgroup>) terminate(record.path);
 }
 
+// So far apart that sums and differences of two times stay within 64 bits: 73 years of uptime, the year 2116.
+constexpr std::uint64_t latest_boot_ns = 1ULL << 61;
+constexpr std::int64_t latest_utc_ns = 1LL << 62;
+
+template <typename R>
+bool has_plausible_times(const R& record) {
+    const auto plausible = [](std::uint64_t ns) { return ns <= latest_boot_ns; };
+    bool good = plausible(record.header.at_ns);
+    if constexpr (requires { record.start_ns; }) good = good && plausible(record.start_ns);
+    if constexpr (requires { record.started_ns; }) good = good && plausible(record.started_ns);
+    if constexpr (requires { record.duration_ns; }) good = good && plausible(record.duration_ns);
+    if constexpr (std::is_same_v<R, netwatch_clock>) {
+        good = good && record.realtime_ns >= 0 && record.realtime_ns <= latest_utc_ns;
+    }
+    return good;
+}
+
 template <typename R>
 core::Result<Record> decode_as(std::span<const std::byte> bytes, std::string_view name) {
     if (bytes.size() != sizeof(R)) {
@@ -39,6 +56,8 @@ core::Result<Record> decode_as(std::span<const std::byte> bytes, std::string_vie
     }
     R record;
     std::memcpy(&record, bytes.data(), sizeof(R));
+    if (!has_plausible_times(record))
+        return core::fail(fmt::format("a {} record of an impossible time", name));
     terminate_texts(record);
     return Record(record);
 }

@@ -33,7 +33,8 @@ struct overloaded : F... {
     using F::operator()...;
 };
 
-// One record at the start of `bytes`. Errors: truncated, unknown kind, size that does not fit the kind.
+// One record at the start of `bytes`. Errors: truncated, unknown kind, size that does not fit the kind,
+// a time that cannot be.
 // Text fields come back NUL-terminated, whatever the bytes held.
 [[nodiscard]] core::Result<Record> decode(std::span<const std::byte> bytes);
 
