@@ -18,14 +18,6 @@ void Address::note_answer(std::uint16_t port, core::BootNs at) {
     *slot = {port, std::max(at, slot->port == port ? slot->at : 0)};
 }
 
-Address::Answer Address::other_answer(std::uint16_t port) const {
-    Answer latest;
-    for (const Answer& answer : answers) {
-        if (answer.port != port && answer.at > latest.at) latest = answer;
-    }
-    return latest;
-}
-
 core::BootNs Address::last_answer_at() const {
     return std::ranges::max_element(answers, {}, &Answer::at)->at;
 }

@@ -39,8 +39,6 @@ struct Address {
         listener;  // the own listener that this client last talked to; meaningful for passive connections
 
     void note_answer(std::uint16_t port, core::BootNs at);
-    // Latest answer of any port but this one; 0: none.
-    [[nodiscard]] Answer other_answer(std::uint16_t port) const;
     [[nodiscard]] core::BootNs last_answer_at() const;
 };
 
