@@ -272,5 +272,35 @@ TEST(DiagnosisFirewall, OneOfThreeBackendsSilentIsNotABlock) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
+TEST(DiagnosisFirewall, ASynFromBeforeTheHealIsNoNewSilence) {
+    Story story;
+    // Both first SYNs were lost; the retry of the first gets through, and the second is left before it can.
+    story.healthy(0, 10, 0.25, "10.0.0.1:80").connects_at_retry(10, "10.0.0.1:80");
+    story.is_unanswered(10.5, "10.0.0.1:80", 1.2);
+    Watch watch(story);
+    watch.until(12);
+    EXPECT_THAT(watch.incidents(),
+                testing::Each(testing::Field(&model::Incident::state, model::IncidentState::resolved)));
+}
+
+TEST(DiagnosisFirewall, WhatAnsweredBeforeTheSilenceProvesNoRungOfTheLadder) {
+    Story story;
+    story.healthy(0, 10, 0.25, "10.0.0.1:80").unanswered(10, 20, 0.25, "10.0.0.1:80");
+    Watch watch(story);
+    watch.until(9);
+    const auto status = [&](model::Rung rung) {
+        return watch.engine.ladder(*model::Endpoint::parse("10.0.0.1:80"))
+            .steps[static_cast<std::size_t>(rung)]
+            .status;
+    };
+    EXPECT_EQ(status(model::Rung::ip), model::LadderStatus::ok);
+    EXPECT_EQ(status(model::Rung::route), model::LadderStatus::ok);
+    EXPECT_EQ(status(model::Rung::loss), model::LadderStatus::ok);
+    watch.until(15);
+    for (const auto rung : {model::Rung::latency, model::Rung::loss, model::Rung::route}) {
+        EXPECT_NE(status(rung), model::LadderStatus::ok) << static_cast<int>(rung);
+    }
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

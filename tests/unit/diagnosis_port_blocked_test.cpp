@@ -114,6 +114,28 @@ TEST(DiagnosisPortBlocked, RetriesOfOneLoopCountOnce) {
     EXPECT_EQ(watch.incidents().front().state, IncidentState::suspected);
 }
 
+TEST(DiagnosisPortBlocked, RequestsAtTheirUsualRhythmAreNoRetries) {
+    Story story;
+    // One process that always connects four times a second: each refusal is an observation of its own, and
+    // what holds the verdict back is the 1.2 s that a restart may take.
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web);
+    Watch watch(story);
+    watch.until(11.15);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    watch.until(11.5);
+    EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+}
+
+TEST(DiagnosisPortBlocked, ABurstShowsNoRhythm) {
+    Story story;
+    // Forty connections at once, then a loop that retries every 0.15 s for 1.9 s: two observations.
+    for (int i = 0; i < 40; ++i) story.connects(9 + i * 0.01, web);
+    story.refused(10, 11.95, 0.15, web);
+    Watch watch(story);
+    watch.until(11.95);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
 TEST(DiagnosisPortBlocked, OneOfThreeBackendsRefusingIsNotAClosedPort) {
     Story story;
     story.healthy(0, 20, 0.2, web);

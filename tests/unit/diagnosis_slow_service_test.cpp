@@ -193,5 +193,125 @@ TEST(DiagnosisSlowService, AClosedSiblingPortDoesNotHideIt) {
                 testing::UnorderedElementsAre(FailureType::port_blocked, FailureType::slow_service));
 }
 
+// A client asks on a connection of its own, waits for so long, and closes it without a byte of an answer.
+void gives_up(Story& story, double at, double waited_s, std::string_view to = api) {
+    Flow flow = story.flow(at, to);
+    flow.sends(1);
+    for (double look = at + 0.5; look < at + waited_s; look += 1) {
+        flow.since(look - at, 0);
+        flow.counters.since_received_jiffies = flow.counters.since_sent_jiffies + 1;
+        story.look(look, flow);
+    }
+    flow.since(waited_s, 0);
+    flow.counters.since_received_jiffies = flow.counters.since_sent_jiffies + 1;
+    story.close(at + waited_s, flow);
+}
+
+TEST(DiagnosisSlowService, RequestsThatClientsGiveUpAreWaiting) {
+    Story story;
+    story.healthy(0, 15, 0.3, api);
+    for (int i = 0; i < 12; ++i) gives_up(story, 15 + i, 3);
+    Watch watch(story);
+    watch.until(25);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::slow_service);
+    EXPECT_EQ(alarm.cause, "waiting");
+    EXPECT_EQ(alarm.candidates.size(), 1U);
+    EXPECT_GE(alarm.first_affected_at, support::utc(14.9));
+    EXPECT_LE(alarm.first_affected_at, support::utc(15.1));
+    EXPECT_EQ(watch.engine.ladder(*model::Endpoint::parse(api)).verdict,
+              model::LadderVerdict::not_the_network);
+}
+
+TEST(DiagnosisSlowService, WaitingEndsWithPromptAnswers) {
+    Story story;
+    story.healthy(0, 15, 0.3, api).healthy(22, 40, 0.3, api);
+    for (int i = 0; i < 6; ++i) gives_up(story, 15 + 0.5 * i, 3);
+    Watch watch(story);
+    watch.until(21);
+    EXPECT_EQ(watch.alarms().size(), 1U);
+    watch.until(32);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, WhereLargeAnswersAreUsualAnMtuHoleOnTheWayHereIsNotRuledOut) {
+    Story story;
+    for (std::uint32_t i = 0; i < 40; ++i) {
+        Flow flow = story.flow(i * 0.3, api);
+        flow.sends(1);
+        flow.receives(20);
+        flow.since(0.02, 0.01);
+        story.close(i * 0.3 + 0.05, flow);
+    }
+    for (int i = 0; i < 12; ++i) gives_up(story, 15 + i, 3);
+    Watch watch(story);
+    watch.until(25);
+    const auto alarm = watch.alarm();
+    ASSERT_EQ(alarm.candidates.size(), 2U);
+    EXPECT_EQ(alarm.candidates[0].cause, "waiting");
+    EXPECT_EQ(alarm.candidates[1].type, FailureType::path_mtu_blackhole);
+    EXPECT_TRUE(alarm.candidates[1].would_split);
+    EXPECT_EQ(watch.engine.ladder(*model::Endpoint::parse(api)).verdict, model::LadderVerdict::failing);
+}
+
+TEST(DiagnosisSlowService, ASmallSegmentBehindAHoleIsNoServiceThatWaits) {
+    Story story;
+    story.healthy(0, 15, 0.3, api);
+    for (int i = 0; i < 12; ++i) {
+        Flow flow = story.flow(15 + i, api);
+        flow.sends(1);
+        flow.counters.rcv_ooopack = 1;
+        flow.since(3, 0);
+        flow.counters.since_received_jiffies = flow.counters.since_sent_jiffies + 1;
+        story.close(18 + i, flow);
+    }
+    Watch watch(story);
+    watch.until(32);
+    EXPECT_EQ(std::ranges::count(watch.ever_alarmed(), FailureType::slow_service), 0);
+}
+
+TEST(DiagnosisSlowService, ClientsThatOnlySendAreNotWaiting) {
+    Story story;
+    for (int i = 0; i < 60; ++i) gives_up(story, i, 3);  // a log shipper: nothing ever answers it
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, ImpatientClientsBesidePromptAnswersAreNotWaiting) {
+    Story story;
+    story.healthy(0, 60, 0.3, api);
+    for (int i = 0; i < 10; ++i) gives_up(story, 15 + 4 * i, 3);
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, HalfASecondMoreThanUsualTakesMoreAnswersToTell) {
+    Story story;
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        Flow flow = story.flow(0.1 + i * 0.1, api);
+        for (int second = 1; second <= 40; ++second) {
+            exchange(flow, second > 15 ? 0.5 : 0.004, 0.1);
+            story.look(second, flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(25);
+    EXPECT_EQ(watch.alarm().type, FailureType::slow_service);
+}
+
+TEST(DiagnosisSlowService, AFewSlowPagesAreNoSlowService) {
+    Story story;
+    Flow flow = story.flow(0.1, api);
+    for (int second = 1; second <= 90; ++second) {
+        exchange(flow, second % 15 < 6 && second > 15 ? 0.5 : 0.004);
+        story.look(second, flow);
+    }
+    Watch watch(story);
+    watch.until(90);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -7,7 +7,10 @@
 namespace netwatch::diagnosis {
 namespace {
 
-constexpr std::uint64_t retry_window_ns = core::ns_per_s;  // failures of one process within it are one
+constexpr std::uint64_t retry_window_ns = core::ns_per_s;
+constexpr std::uint64_t shortest_gap_ns = 100 * core::ns_per_ms;
+constexpr std::uint32_t known_rhythm = 5;                           // successes that show a process's rhythm
+constexpr std::uint64_t known_rhythm_span_ns = 2 * core::ns_per_s;  // and how long they must span: no burst
 constexpr std::uint64_t fallback_window_ns =
     2 * core::ns_per_s;                                        // Happy Eyeballs: the other family within it
 constexpr std::uint64_t fallback_pending_ns = core::ns_per_s;  // and mostly within that
@@ -28,6 +31,14 @@ bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
 }
 
 }  // namespace
+
+bool Detail::Who::tries_again(core::BootNs at) const {
+    if (last_observation + retry_window_ns <= at) return false;
+    const std::uint64_t span = last_success - first_success;
+    if (successes < known_rhythm || span < known_rhythm_span_ns) return true;
+    const std::uint64_t half_usual_gap = span / (successes - 1) / 2;
+    return at - std::min(at, last_failure) < std::max(half_usual_gap, shortest_gap_ns);
+}
 
 bool FailureRun::masked(core::BootNs now) const {
     const auto hidden_or_pending = [now](const Attempt& a) {
@@ -91,7 +102,7 @@ std::uint32_t Destination::overdue_syns(core::BootNs now) const {
     std::uint32_t overdue = run->silent_syns - std::min(unripe, run->silent_syns);
     if (!detail || !usual) return overdue;
     for (const Detail::Attempt& attempt : detail->in_flight) {
-        if (!attempt.sent_again && attempt.start > last_success_start && ripe(attempt.start)) ++overdue;
+        if (!attempt.sent_again && attempt.start > last_answered_syn && ripe(attempt.start)) ++overdue;
     }
     return overdue;
 }
@@ -129,7 +140,7 @@ void Destination::add(const Outcome& outcome, Process* process) {
     ++failed;
     if (detail) ++second_at(outcome.at_ns).failed;
     // A silent attempt that began before the latest success is contradicted by it.
-    const bool stale = outcome.cls == OutcomeClass::silent && outcome.start_ns <= last_success_start;
+    const bool stale = outcome.cls == OutcomeClass::silent && outcome.start_ns <= last_answered_syn;
     if (stale) return;
     add_failure(outcome.cls, outcome.start_ns, outcome.at_ns, outcome.is_v4, process);
     ++run->attempts;
@@ -145,7 +156,12 @@ void Destination::note_background(bool bad) {
 void Destination::add_success(const Outcome& outcome, Process* process) {
     ++established;
     last_success_at = std::max(last_success_at, outcome.at_ns);
-    last_success_start = std::max(last_success_start, outcome.start_ns);
+    // The answered SYN is the first, or one sent again, at latest a round trip before the answer.
+    const core::BootNs answered_syn =
+        outcome.syn_retransmits == 0
+            ? outcome.start_ns
+            : std::max(outcome.start_ns, outcome.at_ns - std::min(outcome.at_ns, unknown_patience_ns));
+    last_answered_syn = std::max(last_answered_syn, answered_syn);
     if (successes_in_row++ == 0) row_since = outcome.at_ns;
     constexpr auto silent = static_cast<std::size_t>(OutcomeClass::silent);
     const std::uint32_t failures = run ? run->observations + run->pending + run->by_class[silent] : 0;
@@ -156,6 +172,10 @@ void Destination::add_success(const Outcome& outcome, Process* process) {
         (outcome.is_v4 ? process->last_success_v4 : process->last_success_v6) = outcome.at_ns;
     }
     if (!detail) return;
+    if (auto* known = process == nullptr ? nullptr : who(*process, outcome.at_ns)) {
+        if (known->successes++ == 0) known->first_success = outcome.at_ns;
+        known->last_success = std::max(known->last_success, outcome.at_ns);
+    }
     Second& second = second_at(outcome.at_ns);
     ++second.established;
     detail->netfilter_drops = 0;
@@ -200,8 +220,8 @@ void Destination::add_failure(OutcomeClass cls, core::BootNs start_ns, core::Boo
     bool counted = cls != OutcomeClass::silent;  // unanswered SYNs are counted one by one instead
     if (auto* known = process == nullptr ? nullptr : who(*process, at_ns)) {
         ++known->failed;
-        const bool retry =
-            known->last_observation >= run->first_at_ns && known->last_observation + retry_window_ns > at_ns;
+        const bool retry = known->last_observation >= run->first_at_ns && known->tries_again(at_ns);
+        known->last_failure = at_ns;
         counted = counted && !retry;
         if (counted) known->last_observation = at_ns;
     }
@@ -212,7 +232,7 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     const core::BootNs at = record.header.at_ns;
     // One that began before the agent: its SYNs go out about a second apart.
     const core::BootNs start = record.start_ns != 0 ? record.start_ns : at - std::min(at, core::ns_per_s);
-    if (start <= last_success_start) {  // a later attempt got through: some fail beside those that work
+    if (start <= last_answered_syn) {  // a later attempt got through: some fail beside those that work
         if (record.retransmits <= 1) note_background(true);
         return;
     }

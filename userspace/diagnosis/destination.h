@@ -74,21 +74,28 @@ struct Second {
     std::uint32_t lost_in = 0;
 };
 
+enum class AnswerState : std::uint8_t {
+    awaited,  // the request is acknowledged
+    arrived,
+    given_up,  // the client closed the connection without a byte of an answer
+};
+
 // How long answers take: from the last byte of a request acknowledged to the last byte of the answer.
 struct Answers {
     Histogram baseline_us;
     struct Late {
         core::BootNs at = 0;
         double us = 0;
-        bool arrived = false;  // false: still waited for
+        AnswerState state = AnswerState::awaited;
         std::uint64_t sock = 0;
         core::BootNs asked_at = 0;
         bool beyond_usual = false;        // what is usual was known
         std::uint64_t prompt_before = 0;  // `prompt` at that time
     };
-    std::deque<Late> late;         // of the last 30 s
-    core::BootNs last_prompt = 0;  // when an answer last came in its usual time
-    std::uint64_t prompt = 0;      // answers that came in their usual time, ever
+    std::deque<Late> late;          // of the last 30 s
+    core::BootNs last_prompt = 0;   // when an answer last came in its usual time
+    std::uint64_t prompt = 0;       // answers that came in their usual time, ever
+    std::uint64_t one_segment = 0;  // of those, the ones that fit one segment
     std::uint32_t prompt_since_late = 0;
 };
 
@@ -104,6 +111,13 @@ struct Detail {
         std::uint32_t failed = 0;
         core::BootNs last = 0;
         core::BootNs last_observation = 0;  // the failure of this process that was last counted
+        std::uint32_t successes = 0;
+        core::BootNs first_success = 0;
+        core::BootNs last_success = 0;
+        core::BootNs last_failure = 0;
+        // A failure at that time is one more try of what failed before, no observation of its own: it comes
+        // within a second, and faster than this process connected while all was well.
+        [[nodiscard]] bool tries_again(core::BootNs at) const;
     };
     std::vector<Who> who;  // at most 8, the latest
     struct Attempt {
@@ -122,7 +136,8 @@ struct Destination {
     core::BootNs first_seen = 0;
     core::BootNs last_active = 0;
     core::BootNs last_success_at = 0;
-    core::BootNs last_success_start = 0;  // of the success with the latest first SYN
+    core::BootNs last_answered_syn =
+        0;  // when the latest SYN went out that was answered: silence since counts
     core::BootNs last_failure_at = 0;
     core::BootNs last_progress_at =
         0;  // an established connection moved data both ways or had data acknowledged

@@ -123,6 +123,11 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "Not the network: {0} answers late, while its host acknowledges requests at once.",
      "The service takes its time between the request and the answer.",
      "Look at the service's process on {1}.", ""},
+    {FailureType::slow_service, "waiting", OwnerHint::app,
+     "Not the network: {0} takes requests and does not answer them.",
+     "The service's host acknowledges requests, and the service never answers: it hangs or waits for "
+     "something.",
+     "Look at the service's process on {1}, and at what it waits for.", ""},
 });
 
 const Entry* entry_for(const model::Incident& incident) {
@@ -186,7 +191,9 @@ Words words_for(const model::Incident& incident) {
                             model::Effect::read_only});
     if (set_valued) {
         words.owner = OwnerHint::unknown;
-        words.summary = fmt::format("{} cannot be reached; from here it is one of: {}.", subject,
+        const bool reached = incident.type == model::FailureType::slow_service;
+        words.summary = fmt::format("{} {}; from here it is one of: {}.", subject,
+                                    reached ? "takes requests and nothing comes back" : "cannot be reached",
                                     listed(incident.candidates));
         words.statement = "One end alone cannot tell these apart: " + listed(incident.candidates) + ".";
         for (const auto& candidate : incident.candidates) {

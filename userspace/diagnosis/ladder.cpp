@@ -25,7 +25,7 @@ struct Seen {
     core::BootNs last_answer = 0;
     core::BootNs last_progress = 0;
     std::uint32_t flows = 0;
-    bool failing = false;
+    core::BootNs failing_since = 0;  // the first attempt that failed of those that still do; 0: none
 };
 
 Seen look(const Scene& scene, const DestinationKey& key) {
@@ -41,7 +41,9 @@ Seen look(const Scene& scene, const DestinationKey& key) {
         seen.established += destination->established;
         seen.last_progress = std::max(seen.last_progress, destination->last_progress_at);
         seen.flows += destination->flows;
-        seen.failing = seen.failing || destination->run != nullptr;
+        if (!destination->run) return;
+        const core::BootNs since = destination->run->first_start_ns;
+        if (seen.failing_since == 0 || since < seen.failing_since) seen.failing_since = since;
     };
     if (key.endpoint.port != 0) {
         take(key);
@@ -61,8 +63,13 @@ LadderStep step(Rung rung, LadderStatus status, std::string evidence) {
 
 bool recent(const Scene& scene, core::BootNs at) { return at != 0 && at + window_ns >= scene.now; }
 
+// What was seen before the failures began says nothing of them.
+bool proves(const Scene& scene, const Seen& seen, core::BootNs at) {
+    return recent(scene, at) && at >= seen.failing_since;
+}
+
 LadderStep ip_step(const Scene& scene, const Seen& seen) {
-    if (recent(scene, seen.last_answer)) {
+    if (proves(scene, seen, seen.last_answer)) {
         return step(Rung::ip, LadderStatus::ok, "the address answered " + scene.ago(seen.last_answer));
     }
     if (seen.last_answer != 0)
@@ -99,7 +106,7 @@ LadderStep latency_step(const Seen& seen) {
     const Histogram& rtt = seen.destination->detail->rtt_us;
     const std::string text = fmt::format("round trip {:.2f} ms at the median, {:.2f} ms at p99 of {}",
                                          *rtt.quantile(0.5) / 1000, *rtt.quantile(0.99) / 1000, rtt.count());
-    if (seen.failing)
+    if (seen.failing_since != 0)
         return step(Rung::latency, LadderStatus::unknown,
                     "nothing to measure while it fails; before: " + text);
     return step(Rung::latency, LadderStatus::ok, text);
@@ -109,9 +116,12 @@ LadderStep loss_step(const Scene& scene, const Seen& seen) {
     if (seen.address == nullptr || !seen.address->quality) {
         return step(Rung::loss, LadderStatus::unknown, "no segments were sent to it");
     }
-    const auto window = seen.address->quality->window(scene.now, window_ns);
+    const std::uint64_t failing_ns = scene.now - std::min(scene.now, seen.failing_since);
+    const auto window = seen.address->quality->window(scene.now, std::min(window_ns, failing_ns));
     if (window.segments + window.segments_in == 0) {
-        return step(Rung::loss, LadderStatus::unknown, "no segments in the last minute");
+        return step(Rung::loss, LadderStatus::unknown,
+                    seen.failing_since != 0 ? "no segments got through since it fails"
+                                            : "no segments in the last minute");
     }
     const double forward = window.loss_share().value_or(0);
     const double reverse = window.loss_in_share().value_or(0);
@@ -123,9 +133,9 @@ LadderStep loss_step(const Scene& scene, const Seen& seen) {
 }
 
 LadderStep route_step(const Scene& scene, const DestinationKey& key, const Seen& seen) {
-    if (recent(scene, seen.last_answer))
+    if (proves(scene, seen, seen.last_answer))
         return step(Rung::route, LadderStatus::ok, "answers come back from the address");
-    const core::BootNs since = scene.now - std::min(scene.now, window_ns);
+    const core::BootNs since = std::max(scene.now - std::min(scene.now, window_ns), seen.failing_since);
     const auto siblings = scene.destinations.answering_siblings({key.endpoint.ip, key.netns}, since);
     if (!siblings.empty()) {
         return step(Rung::route, LadderStatus::ok,
@@ -133,7 +143,8 @@ LadderStep route_step(const Scene& scene, const DestinationKey& key, const Seen&
                                 model::Prefix::sibling_block(key.endpoint.ip).to_string()));
     }
     return step(Rung::route, LadderStatus::unknown,
-                "no other address of its network was heard in the last minute");
+                seen.failing_since != 0 ? "no other address of its network was heard since it fails"
+                                        : "no other address of its network was heard in the last minute");
 }
 
 LadderStep firewall_step(const Scene& scene, const Seen& seen) {
@@ -154,7 +165,7 @@ LadderStep service_step(const Scene& scene, const Seen& seen) {
         return step(Rung::service, LadderStatus::unknown, "no request to it was seen");
     }
     const Answers& answers = seen.destination->detail->answers;
-    if (seen.failing)
+    if (seen.failing_since != 0)
         return step(Rung::service, LadderStatus::unknown, "no request reaches it while connects fail");
     if (recent(scene, answers.last_prompt) && answers.baseline_us.count() > 0) {
         return step(
@@ -204,8 +215,8 @@ model::LadderSteps ladder_of(const Scene& scene, const DestinationKey& key, cons
 
 model::LadderVerdict verdict_of(const model::LadderSteps& steps, const model::Incident* incident) {
     using model::LadderVerdict;
-    if (incident != nullptr && incident->type == FailureType::slow_service)
-        return LadderVerdict::not_the_network;
+    const bool service = incident != nullptr && incident->type == FailureType::slow_service;
+    if (service && incident->candidates.size() == 1) return LadderVerdict::not_the_network;
     if (incident != nullptr && incident->severity != model::Severity::info) return LadderVerdict::failing;
     const LadderStatus port = steps[static_cast<std::size_t>(Rung::port)].status;
     if (port == LadderStatus::ok) return LadderVerdict::healthy;

@@ -14,10 +14,14 @@ using model::ScopeKind;
 using model::Severity;
 
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
-constexpr double late_floor_us = 1e6;        // under a second nobody is called
-constexpr double late_factor = 8;            // of the usual 99th percentile
-constexpr std::uint32_t known_answers = 10;  // that make a baseline
+constexpr double late_floor_us = 3e5;          // answers are timed in ticks of the kernel's clock
+constexpr double unknown_late_floor_us = 1e6;  // where nobody knows how long they usually take
+constexpr double late_factor = 8;              // of the usual 99th percentile
+constexpr std::uint32_t known_answers = 10;    // that make a baseline
 constexpr std::size_t enough_late = 3;
+constexpr double short_late_us = 1e6;  // a slow page or a pause of the runtime: takes more of them
+constexpr std::size_t enough_short_late = 8;
+constexpr double small_answers = 0.9;  // share of answers of one segment that clears the path of an MTU hole
 constexpr double clean_share = 0.003;  // loss on the path that could not make answers late
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
 
@@ -28,7 +32,7 @@ void note(Finding& finding, const Scene& scene, std::string signal, double value
 }
 
 double threshold_us(const Answers& answers) {
-    if (answers.baseline_us.count() < known_answers) return late_floor_us;
+    if (answers.baseline_us.count() < known_answers) return unknown_late_floor_us;
     return std::max(late_floor_us, late_factor * answers.baseline_us.quantile(0.99).value_or(0));
 }
 
@@ -93,10 +97,40 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
     return finding;
 }
 
-std::size_t late_arrivals(const Answers& answers, bool beyond_usual) {
-    return static_cast<std::size_t>(std::ranges::count_if(answers.late, [&](const Answers::Late& late) {
-        return late.arrived && (late.beyond_usual || !beyond_usual);
-    }));
+// What the late requests of the last 30 s say together.
+struct Lateness {
+    std::size_t arrived = 0;
+    std::size_t given_up = 0;
+    std::size_t beyond_usual = 0;  // of both
+    std::size_t by_a_second = 0;   // of both
+    double worst_us = 0;
+
+    explicit Lateness(const Answers& answers) {
+        for (const Answers::Late& late : answers.late) {
+            worst_us = std::max(worst_us, late.us);
+            if (late.state == AnswerState::awaited) continue;
+            ++(late.state == AnswerState::arrived ? arrived : given_up);
+            beyond_usual += late.beyond_usual ? 1 : 0;
+            by_a_second += late.us >= short_late_us ? 1 : 0;
+        }
+    }
+    [[nodiscard]] std::size_t over() const { return arrived + given_up; }
+    // Against that many prompt answers beside them. Long polls are late beside prompt answers; a slow service
+    // is late with most, and one that is late by little with nearly all.
+    [[nodiscard]] bool outweighs(std::size_t prompt) const {
+        return (by_a_second >= enough_late && prompt < over()) ||
+               (over() >= enough_short_late && 3 * prompt < over());
+    }
+};
+
+// An answer that never comes may have been sent: full segments are swallowed where the MTU shrinks on the way
+// here. Small answers pass any path.
+std::vector<model::Candidate> unanswered(const Answers& answers, bool known) {
+    const bool small = static_cast<double>(answers.one_segment) >=
+                       small_answers * static_cast<double>(std::max<std::uint64_t>(answers.prompt, 1));
+    if (known && small) return {{FailureType::slow_service, "waiting", 0.92, std::nullopt}};
+    return {{FailureType::slow_service, "waiting", 0.65, "a small answer does not come either"},
+            {FailureType::path_mtu_blackhole, "reverse", 0.27, "a small answer comes, large ones do not"}};
 }
 
 Finding late(const Scene& scene, const Destination& destination) {
@@ -110,20 +144,27 @@ Finding late(const Scene& scene, const Destination& destination) {
     finding.members = {destination.key};
     finding.destination = model::DestinationRef{
         .endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
-    const bool known = late_arrivals(answers, true) >= enough_late;
+    const Lateness lateness(answers);
+    const bool known = lateness.beyond_usual >= enough_late;
     finding.severity = known ? Severity::warning : Severity::info;
-    finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
-    finding.first_affected = answers.late.front().asked_at;
-    double worst = 0;
-    std::size_t arrived = 0;
-    for (const auto& one : answers.late) {
-        worst = std::max(worst, one.us);
-        arrived += one.arrived ? 1 : 0;
+    if (lateness.given_up > lateness.arrived) {
+        finding.candidates = unanswered(answers, known);
+    } else {
+        finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
     }
+    finding.first_affected = answers.late.front().asked_at;
     finding.flows = static_cast<std::int64_t>(answers.late.size());
-    note(finding, scene, "answers_late", static_cast<double>(arrived),
-         fmt::format("{} answers came late, up to {:.1f} s after their request was acknowledged", arrived,
-                     worst / 1e6));
+    if (lateness.given_up > 0) {
+        note(finding, scene, "requests_given_up", static_cast<double>(lateness.given_up),
+             fmt::format("{} requests were acknowledged and got no byte back; their clients gave up after up "
+                         "to {:.1f} s",
+                         lateness.given_up, lateness.worst_us / 1e6));
+    }
+    if (lateness.arrived > 0) {
+        note(finding, scene, "answers_late", static_cast<double>(lateness.arrived),
+             fmt::format("{} answers came late, up to {:.1f} s after their request was acknowledged",
+                         lateness.arrived, lateness.worst_us / 1e6));
+    }
     if (const auto usual = answers.baseline_us.quantile(0.5); usual && known) {
         note(finding, scene, "usual_answer_time", *usual,
              fmt::format("usual answer time: {:.1f} ms", *usual / 1000));
@@ -153,35 +194,38 @@ std::string loss_group(const AddressKey& key) {
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock) {
     const double threshold = threshold_us(answers);
     const bool is_late = look.time_us >= threshold;
+    const bool arrived = look.state == AnswerState::arrived;
     if (!is_late) {
-        if (!look.arrived) return false;  // still in time
+        if (!arrived) return false;  // still in time, or whoever left was in a hurry
         answers.baseline_us.add(look.time_us);
         answers.last_prompt = at;
         ++answers.prompt;
+        if (look.one_segment) ++answers.one_segment;
         ++answers.prompt_since_late;
         return false;
     }
     // Whoever waits longer than what is judged waits for no answer.
-    if (!look.arrived && look.time_us * 1000 > static_cast<double>(judged_span_ns)) return false;
+    const bool awaited = look.state == AnswerState::awaited;
+    if (awaited && look.time_us * 1000 > static_cast<double>(judged_span_ns)) return false;
     // One request is one observation, however often it is looked at.
-    const auto known = std::ranges::find_if(
-        answers.late, [&](const Answers::Late& late) { return late.sock == sock && !late.arrived; });
+    const auto known = std::ranges::find_if(answers.late, [&](const Answers::Late& late) {
+        return late.sock == sock && late.state == AnswerState::awaited;
+    });
     if (known != answers.late.end()) {
         known->us = std::max(known->us, look.time_us);
-        known->arrived = look.arrived;
-        if (!look.arrived) return true;
+        known->state = look.state;
+        if (awaited) return true;
     } else {
         const core::BootNs asked_at = at - std::min(at, static_cast<core::BootNs>(look.time_us * 1000));
         const bool beyond_usual = answers.baseline_us.count() >= known_answers;
-        answers.late.push_back(
-            {at, look.time_us, look.arrived, sock, asked_at, beyond_usual, answers.prompt});
+        answers.late.push_back({at, look.time_us, look.state, sock, asked_at, beyond_usual, answers.prompt});
     }
     while (answers.late.size() > 64 ||
            (!answers.late.empty() && answers.late.front().at + judged_span_ns < at)) {
         answers.late.pop_front();
     }
     // A service that nobody has seen prompt sets its own measure.
-    if (look.arrived && answers.baseline_us.count() < known_answers) answers.baseline_us.add(look.time_us);
+    if (arrived && answers.baseline_us.count() < known_answers) answers.baseline_us.add(look.time_us);
     answers.prompt_since_late = 0;
     return true;
 }
@@ -210,10 +254,8 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
         if (destination == nullptr || !destination->detail) continue;
         const Answers& answers = destination->detail->answers;
         if (answers.late.empty()) continue;
-        // Long polls are late beside prompt answers; a slow service is late with most.
-        const std::size_t arrived = late_arrivals(answers, false);
-        const bool enough =
-            arrived >= enough_late && answers.prompt - answers.late.front().prompt_before < arrived;
+        const std::size_t prompt_beside = answers.prompt - answers.late.front().prompt_before;
+        const bool enough = Lateness(answers).outweighs(prompt_beside);
         const bool old = answers.late.back().at + judged_span_ns < scene.now;
         const Address* address = scene.destinations.find_address({key.endpoint.ip, key.netns});
         if (enough && !old && path_clean(address, scene.now)) findings.push_back(late(scene, *destination));

@@ -30,7 +30,7 @@ T since(T now, std::type_identity_t<T> before) {
 
 // A request was sent and acknowledged: is its answer here?
 std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
-                                         std::uint32_t hz, bool final) {
+                                         std::uint32_t hz, Life life) {
     // What an older connection did before it was first looked at is no news.
     if (socket.passive || now.bytes_sent == 0 || !(socket.looked_at || socket.young)) return std::nullopt;
     const bool received_later =
@@ -45,16 +45,24 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
         if (pushed) return std::nullopt;
         const std::uint64_t size = now.bytes_received - (socket.looked_at ? socket.bytes_received : 0);
         if (size == 0 || size > small_answer_bytes) return std::nullopt;
-        return AnswerLook{to_us(now.since_sent_jiffies - now.since_received_jiffies, hz), true};
+        return AnswerLook{to_us(now.since_sent_jiffies - now.since_received_jiffies, hz),
+                          AnswerState::arrived, size <= now.mss_bytes};
     }
     // The next request is out already: the answer to the last one took at least as long as it was seen waited
     // for.
     const bool answered_meanwhile = now.bytes_received > socket.bytes_received;
-    if (socket.waited_us >= told_from_us && answered_meanwhile) return AnswerLook{socket.waited_us, true};
+    if (socket.waited_us >= told_from_us && answered_meanwhile)
+        return AnswerLook{socket.waited_us, AnswerState::arrived};
     const bool acknowledged = now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
+    if (!acknowledged) return std::nullopt;
+    const double waited_us = to_us(now.since_sent_jiffies, hz);
+    // In many protocols the client has the last word and then rests; only a connection on which nothing ever
+    // came back, not even behind a hole, tells a client that gave up.
+    const bool mute = now.bytes_received == 0 && now.rcv_ooopack == 0;
+    if (life == Life::left && mute) return AnswerLook{waited_us, AnswerState::given_up};
     constexpr std::uint8_t tcp_established = 1;
-    if (final || now.state != tcp_established || !acknowledged) return std::nullopt;
-    return AnswerLook{to_us(now.since_sent_jiffies, hz), false};
+    if (life != Life::alive || now.state != tcp_established) return std::nullopt;
+    return AnswerLook{waited_us, AnswerState::awaited};
 }
 
 }  // namespace
@@ -79,14 +87,14 @@ Socket* SocketTable::find(std::uint64_t sock) {
 }
 
 FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,
-                   core::BootNs now, std::uint32_t hz, bool final) {
+                   core::BootNs now, std::uint32_t hz, Life life) {
     FlowChange change;
     FlowDelta& path = change.path;
     path.at = now;
     path.sock = sock;
     path.passive = socket.passive;
     path.hole_open = counters.hole_bytes != 0;
-    change.answer = look_at_answer(socket, counters, now, hz, final);
+    change.answer = look_at_answer(socket, counters, now, hz, life);
     if (counters.srtt_us != 0 && counters.srtt_us != NETWATCH_ABSENT_U32) change.srtt_us = counters.srtt_us;
     path.queue_full = change.srtt_us && counters.min_rtt_us != NETWATCH_ABSENT_U32 &&
                       *change.srtt_us > 2 * counters.min_rtt_us + queue_floor_us;
@@ -131,7 +139,8 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     socket.out_of_order = counters.rcv_ooopack;
     socket.delivered = counters.delivered;
     socket.mss_bytes = counters.mss_bytes;
-    socket.waited_us = change.answer && !change.answer->arrived ? change.answer->time_us : 0;
+    const bool awaited = change.answer && change.answer->state == AnswerState::awaited;
+    socket.waited_us = awaited ? change.answer->time_us : 0;
     socket.looked_at = true;
     socket.last_look = now;
     return change;

@@ -15,8 +15,16 @@ namespace netwatch::diagnosis {
 
 // How an answer on a connection stands, as one look tells.
 struct AnswerLook {
-    double time_us = 0;  // since the request was sent (waiting), or from request to answer (arrived)
-    bool arrived = false;
+    double time_us = 0;  // from the request to the answer, or how long it was waited for
+    AnswerState state = AnswerState::awaited;
+    bool one_segment = false;  // an answer that a path of any MTU lets through
+};
+
+// What is known of a connection's life at a look.
+enum class Life : std::uint8_t {
+    alive,
+    ended,
+    left,  // its client closed it first
 };
 
 struct Socket {
@@ -81,9 +89,8 @@ private:
     std::unordered_map<std::uint64_t, Socket> sockets_;
 };
 
-// What happened on the connection since it was last looked at. `final` for its CLOSE record. `hz` of the
-// kernel.
+// What happened on the connection since it was last looked at. `hz` of the kernel.
 [[nodiscard]] FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,
-                                 core::BootNs now, std::uint32_t hz, bool final);
+                                 core::BootNs now, std::uint32_t hz, Life life);
 
 }  // namespace netwatch::diagnosis

@@ -184,8 +184,9 @@ void Engine::State::take(const netwatch_close& record) {
     Socket* socket =
         connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
     if (socket == nullptr) return;
-    const auto change =
-        advance(*socket, record.sock, record.counters, record.header.at_ns, std::max(host_.hz, 1U), true);
+    const bool left = !passive && record.peer_closed_first == 0 && record.reset_received == 0;
+    const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
+                                std::max(host_.hz, 1U), left ? Life::left : Life::ended);
     apply(change, *socket, record.tuple, record.header.netns);
     leave(*socket);
     sockets_.erase(record.sock);
@@ -203,8 +204,8 @@ void Engine::State::take(const netwatch_socket_sample& record) {
     Socket* socket =
         connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
     if (socket == nullptr) return;
-    const auto change =
-        advance(*socket, record.sock, record.counters, record.header.at_ns, std::max(host_.hz, 1U), false);
+    const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
+                                std::max(host_.hz, 1U), Life::alive);
     apply(change, *socket, record.tuple, record.header.netns);
     Destination* destination = destinations_.find(key);
     if (destination != nullptr && process != nullptr) destination->note_user(*process, record.header.at_ns);
