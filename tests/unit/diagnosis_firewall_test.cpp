@@ -272,6 +272,29 @@ TEST(DiagnosisFirewall, OneOfThreeBackendsSilentIsNotABlock) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
+TEST(DiagnosisFirewall, ARuleOfThisHostThatRejectsIPv6IsNoRoutersWord) {
+    Story story;
+    constexpr auto web6 = "[2001:db8::1]:80";
+    story.healthy(0, 10, 0.25, web6);
+    for (int i = 0; i < 40; ++i) story.fails_with(10 + i * 0.25, web6, ECONNREFUSED);
+    for (std::uint64_t n = 1; n < 10; ++n) story.netfilter_drops(10.0 + static_cast<double>(n), web6, n * 4);
+    Watch watch(story);
+    watch.until(16);
+    EXPECT_EQ(watch.alarm().type, FailureType::firewall_block);
+    EXPECT_EQ(watch.alarm().cause, "local_rule");
+}
+
+TEST(DiagnosisFirewall, AResetProvesThatTheRuleOfThisHostLetsSynsPass) {
+    Story story;
+    story.healthy(0, 10, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:80");
+    // A stray packet to it is dropped now and then, as rules for invalid ones do; the SYNs get through.
+    for (std::uint64_t n = 1; n < 10; ++n)
+        story.netfilter_drops(10.0 + static_cast<double>(n), "10.0.0.1:80", n);
+    Watch watch(story);
+    watch.until(16);
+    EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+}
+
 TEST(DiagnosisFirewall, ASynFromBeforeTheHealIsNoNewSilence) {
     Story story;
     // Both first SYNs were lost; the retry of the first gets through, and the second is left before it can.

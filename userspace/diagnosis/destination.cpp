@@ -288,6 +288,11 @@ void Destination::add_progress(core::BootNs at) {
 
 OutcomeClass Destination::dominant() const {
     if (!run) return OutcomeClass::established;
+    // A rule of this host that rejects makes an ICMP error of its own, of which IPv6 leaves no more than the
+    // errno: the packets it dropped give it away.
+    constexpr auto local_filter = static_cast<std::size_t>(OutcomeClass::local_filter);
+    const bool reset = run->by_class[static_cast<std::size_t>(OutcomeClass::refused)] > 0;
+    if (run->by_class[local_filter] > 0 && !reset && !run->offender) return OutcomeClass::local_filter;
     auto best = OutcomeClass::silent;
     std::uint32_t most = 0;
     for (std::size_t i = static_cast<std::size_t>(OutcomeClass::refused); i < outcome_class_count; ++i) {

@@ -174,7 +174,8 @@ struct Destination {
     // A process holds a connection to it.
     void note_user(const Process& process, core::BootNs at) { who(process, at); }
     [[nodiscard]] Second& second_at(core::BootNs at);
-    // The class that the present run is judged by: any answer outranks silence.
+    // The class that the present run is judged by: any answer outranks silence, and this host's own rule any
+    // answer of an unknown sender.
     [[nodiscard]] OutcomeClass dominant() const;
     // SYNs of the present run that should have been answered by now: sent again and still silent, or first
     // ones older than any handshake with it takes.
