@@ -325,5 +325,93 @@ TEST(DiagnosisFirewall, WhatAnsweredBeforeTheSilenceProvesNoRungOfTheLadder) {
     }
 }
 
+// REJECT with net-unreachable or host-unreachable: the words of a router, for one port of a host that is
+// reached.
+TEST(DiagnosisFirewall, ARoutersWordForOnePortOfAHostThatAnswersIsARule) {
+    for (const auto code : {std::uint8_t{0}, std::uint8_t{1}}) {
+        Story story;
+        story.healthy(0, 10, 0.25, web).rejected(10, 20, 0.25, web, {3, code, "10.9.9.1"});
+        story.healthy(0, 20, 0.3, sibling_port);
+        Watch watch(story);
+        watch.until(15);
+        const auto alarm = watch.alarm();
+        EXPECT_EQ(alarm.type, FailureType::firewall_block);
+        EXPECT_EQ(alarm.cause, "admin_prohibited");
+        EXPECT_EQ(alarm.scope.kind, ScopeKind::destination);
+        EXPECT_TRUE(has_evidence(alarm, "sibling_port_answers"));
+        EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::firewall_block));
+    }
+}
+
+TEST(DiagnosisFirewall, AProhibitionOfAllPortsBlamesTheAddress) {
+    Story story;
+    for (const auto* peer : {web, sibling_port})
+        story.healthy(0, 10, 0.25, peer).rejected(10, 20, 0.25, peer, {3, 13, "10.9.9.1"});
+    Watch watch(story);
+    watch.until(13);
+    EXPECT_EQ(watch.alarm().destination->endpoint.to_string(), "10.0.0.1");
+    EXPECT_EQ(watch.alarm().scope.members.size(), 2U);
+}
+
+TEST(DiagnosisFirewall, ClientsThatGiveUpBeforeTheFirstRetryShowASilentDrop) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).unanswered(10, 20, 0.25, web, 0.5).healthy(0, 20, 0.3, sibling_port);
+    Watch watch(story);
+    watch.until(11.5);
+    EXPECT_EQ(watch.alarm().type, FailureType::firewall_block);
+    EXPECT_EQ(watch.alarm().cause, "silent_drop");
+    EXPECT_EQ(watch.alarm().first_affected_at, support::utc(10));
+}
+
+TEST(DiagnosisFirewall, ClientsThatCloseAtOnceShowNothing) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).unanswered(10, 20, 0.25, web, 0.1).healthy(0, 20, 0.3, sibling_port);
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisFirewall, ClientsThatGiveUpBesideOnesThatConnectShowNothing) {
+    Story story;
+    story.healthy(0, 30, 0.25, web);
+    for (int i = 0; i < 50; ++i) story.is_unanswered(10 + i * 0.4, web, 0.5);
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisFirewall, AResetForEachPacketThatThisHostDroppedIsItsOwn) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web);
+    for (std::uint64_t n = 1; n < 10; ++n) story.netfilter_drops(10.0 + static_cast<double>(n), web, n * 4);
+    Watch watch(story);
+    watch.until(18);
+    EXPECT_EQ(watch.alarm().type, FailureType::firewall_block);
+    EXPECT_EQ(watch.alarm().cause, "local_rule");
+}
+
+// The listener's process stands still: its queue fills while requests on older connections wait.
+TEST(DiagnosisFirewall, SilenceBesideRequestsThatWaitIsMoreProbablyAFullListenQueue) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).unanswered(12, 30, 0.25, web).healthy(0, 30, 0.3, sibling_port);
+    for (int i = 0; i < 3; ++i) {
+        auto flow = story.flow(1 + i * 0.01, web);
+        for (int second = 2; second < 30; ++second) {
+            const bool hangs = second >= 11;
+            if (second <= 11) flow.sends(1);
+            if (!hangs) flow.receives(1);
+            flow.since(hangs ? second - 10.9 : 0.2, hangs ? second - 9.9 : 0.1);
+            story.look(second, flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(18);
+    const auto alarms = watch.alarms();
+    const auto full = std::ranges::find(alarms, FailureType::connection_exhaustion, &model::Incident::type);
+    ASSERT_NE(full, alarms.end());
+    EXPECT_EQ(full->cause, "listen_backlog");
+    EXPECT_EQ(full->candidates[1].type, FailureType::firewall_block);
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -101,7 +101,8 @@ TEST(DiagnosisHostUnreachable, AGatewayThatDoesNotResolveIsOneIncidentForAllBehi
     EXPECT_EQ(alarm.scope.members.size(), 3U);
 }
 
-TEST(DiagnosisHostUnreachable, SilenceOfAllPortsWhileNeighborsAnswer) {
+// A route to that one address that swallows, or a filter for all of its ports, look the same from here.
+TEST(DiagnosisHostUnreachable, SilenceOfAllPortsWhileNeighborsAnswerIsMostProbablyTheHost) {
     Story story;
     for (const auto* peer : {"10.0.0.1:80", "10.0.0.1:81"})
         story.healthy(0, 10, 0.3, peer).unanswered(10, 30, 0.3, peer);
@@ -111,7 +112,11 @@ TEST(DiagnosisHostUnreachable, SilenceOfAllPortsWhileNeighborsAnswer) {
     const auto alarm = watch.alarm();
     EXPECT_EQ(alarm.type, FailureType::host_unreachable);
     EXPECT_EQ(alarm.cause, "silent");
-    EXPECT_GE(alarm.confidence, 0.9);
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::destination);
+    ASSERT_EQ(alarm.candidates.size(), 3U);
+    EXPECT_GE(alarm.candidates[0].probability, 0.7);
+    EXPECT_EQ(alarm.candidates[1].type, FailureType::firewall_block);
+    EXPECT_EQ(alarm.candidates[2].type, FailureType::routing_failure);
     EXPECT_EQ(alarm.destination->endpoint.to_string(), "10.0.0.1");
 }
 
@@ -164,6 +169,16 @@ TEST(DiagnosisHostUnreachable, OneRetransmissionTimeoutThatIsAnsweredIsNothing) 
     Watch watch(story);
     watch.until(30);
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+// A router that is asked too often leaves SYNs without a word; their retries are answered a second later.
+TEST(DiagnosisHostUnreachable, TheFirstAnswerTellsARouteFromARateLimit) {
+    Story story;
+    story.healthy(0, 10, 0.5, web).is_rejected(10, web, {3, 1, "10.9.9.1"}, 0.001);
+    story.rejected(10.1, 30, 0.5, web, {3, 1, "10.9.9.1"}, 1.03);
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
 }
 
 }  // namespace

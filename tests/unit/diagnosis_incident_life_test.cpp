@@ -249,5 +249,29 @@ TEST(DiagnosisLife, LostRecordsOfItsOwnSpanAndMissingHooksAreTold) {
     EXPECT_THAT(watch.alarm().observer.missing_hooks, ElementsAre("drops"));
 }
 
+TEST(DiagnosisLife, TwoSuccessesFarApartHealWhereConnectionsAreRare) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.25, web).connects(20, web).connects(25, web);
+    Watch watch(story);
+    watch.until(24.9);
+    EXPECT_EQ(watch.alarms().size(), 1U);
+    watch.until(26);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST(DiagnosisLife, WhatIsOneObservationShortRenamesNothing) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).rejected(10, 16, 0.25, web, {3, 13, "10.9.9.1"});
+    // It works again; of the next attempts two go unanswered.
+    story.connects(16.1, web).is_unanswered(16.2, web, 1.2).is_unanswered(16.3, web, 1.2);
+    story.healthy(17.6, 30, 0.25, web);
+    Watch watch(story);
+    watch.until(25);
+    ASSERT_EQ(watch.told().size(), 1U);
+    const auto& last = watch.told().begin()->second;
+    EXPECT_EQ(last.cause, "admin_prohibited");
+    EXPECT_EQ(last.state, model::IncidentState::resolved);
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -193,5 +193,42 @@ TEST(DiagnosisExhaustion, NoLocalPortIsFree) {
     EXPECT_EQ(watch.alarm().severity, Severity::critical);
 }
 
+// Silence in several networks at once, while next to nothing else answers: what they share is the path.
+TEST(DiagnosisRouting, SeveralSilentNetworksAndNothingElseAreTheirSharedPath) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80", "10.1.0.1:80", "10.2.0.1:443", "10.2.0.2:443"})
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 30, 0.3, peer);
+    story.healthy(0, 30, 0.3, "192.168.0.9:80");
+    Watch watch(story);
+    watch.until(15);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::routing_failure);
+    EXPECT_EQ(alarm.cause, "prefix_silent");
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::path);
+    EXPECT_EQ(alarm.scope.members.size(), 5U);
+}
+
+TEST(DiagnosisRouting, SilentNetworksBesideOthersThatAnswerShareNoPath) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.1.0.1:80", "10.2.0.1:443"})
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 30, 0.3, peer);
+    for (const auto* peer : {"10.3.0.1:80", "10.4.0.1:80"}) story.healthy(0, 30, 0.3, peer);
+    Watch watch(story);
+    watch.until(15);
+    for (const auto& alarm : watch.alarms()) EXPECT_NE(alarm.scope.kind, ScopeKind::path);
+}
+
+TEST(DiagnosisRouting, OneRouterWithoutAWayToSeveralNetworksIsOneFault) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.1.0.1:80"})
+        story.healthy(0, 10, 0.3, peer).rejected(10, 30, 0.3, peer, {3, 0, "10.9.9.1"});
+    Watch watch(story);
+    watch.until(13);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.cause, "icmp_net_unreachable");
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::path);
+    EXPECT_EQ(alarm.scope.members.size(), 2U);
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -313,5 +313,56 @@ TEST(DiagnosisSlowService, AFewSlowPagesAreNoSlowService) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
+// Kept connections whose requests went out at second 11 of them all; answers come only at `answers_at`.
+void hang(Story& story, int until_s, int answers_at) {
+    for (int i = 0; i < 4; ++i) {
+        Flow flow = story.flow(0.1 + i * 0.1, api);
+        for (int second = 1; second <= until_s; ++second) {
+            const bool hangs = second >= 11 && second < answers_at;
+            if (second <= 11 || second > answers_at) flow.sends(1);
+            if (hangs) {
+                flow.since(second - 10.5, second - 9.9);
+            } else {
+                flow.receives(1);
+                const double took_s = second == answers_at ? answers_at - 10.6 : 0.02;
+                flow.since(0.1 + took_s, 0.1);
+            }
+            story.look(second, flow);
+        }
+    }
+}
+
+TEST(DiagnosisSlowService, RequestsThatAllWaitAreNamedWhileTheyWait) {
+    Story story;
+    hang(story, 30, 100);
+    Watch watch(story);
+    watch.until(15.5);
+    EXPECT_EQ(watch.alarm().type, FailureType::slow_service);
+    EXPECT_EQ(watch.alarm().cause, "waiting");
+}
+
+TEST(DiagnosisSlowService, AServiceThatComesBackHasWaitedAndIsNotSlow) {
+    Story story;
+    hang(story, 40, 18);
+    Watch watch(story);
+    watch.until(40);
+    ASSERT_EQ(watch.told().size(), 1U);
+    EXPECT_EQ(watch.told().begin()->second.cause, "waiting");
+    EXPECT_EQ(watch.told().begin()->second.state, model::IncidentState::resolved);
+}
+
+TEST(DiagnosisSlowService, RequestsThatWaitBesideOnesThatAreAnsweredAreLongPolls) {
+    Story story;
+    hang(story, 30, 100);
+    Flow prompt = story.flow(0.1, api);
+    for (int second = 1; second <= 30; ++second) {
+        exchange(prompt, 0.02);
+        story.look(second, prompt);
+    }
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -23,6 +23,7 @@ constexpr std::uint32_t known_handshakes = 10;
 constexpr double patience_factor = 8;  // of the 99th percentile of the round trips to it
 constexpr std::uint64_t least_patience_ns = 50 * core::ns_per_ms;
 constexpr std::uint64_t unknown_patience_ns = 200 * core::ns_per_ms;
+constexpr std::uint64_t slowest_handshake_ns = 400 * core::ns_per_ms;  // around the world
 constexpr std::size_t processes_kept = 8;
 
 bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
@@ -38,6 +39,10 @@ bool Detail::Who::tries_again(core::BootNs at) const {
     if (successes < known_rhythm || span < known_rhythm_span_ns) return true;
     const std::uint64_t half_usual_gap = span / (successes - 1) / 2;
     return at - std::min(at, last_failure) < std::max(half_usual_gap, shortest_gap_ns);
+}
+
+void FailureRun::add_silent_syn(core::BootNs at) {
+    silent_syns_at[silent_syns++ % silent_syns_at.size()] = at;
 }
 
 bool FailureRun::masked(core::BootNs now) const {
@@ -88,14 +93,22 @@ void Destination::add_attempt(const netwatch_attempt& record) {
     attempts_made.push_back({.sock = record.sock, .start = record.header.at_ns});
 }
 
+std::optional<std::uint64_t> Destination::usual_patience_ns() const {
+    if (!detail || detail->rtt_us.count() < known_handshakes) return std::nullopt;
+    const auto usual = static_cast<std::uint64_t>(*detail->rtt_us.quantile(0.99) * patience_factor);
+    return std::max(least_patience_ns, usual * core::ns_per_us);
+}
+
+bool Destination::gave_up_late(const Outcome& outcome) const {
+    const std::uint64_t long_wait =
+        std::max(usual_patience_ns().value_or(slowest_handshake_ns), unknown_patience_ns);
+    return outcome.cls == OutcomeClass::abandoned && outcome.delay_ns >= long_wait;
+}
+
 std::uint32_t Destination::overdue_syns(core::BootNs now) const {
     if (!run) return 0;
-    const auto usual =
-        detail && detail->rtt_us.count() >= known_handshakes ? detail->rtt_us.quantile(0.99) : std::nullopt;
-    const std::uint64_t patience =
-        usual ? std::max(least_patience_ns,
-                         static_cast<std::uint64_t>(*usual * patience_factor) * core::ns_per_us)
-              : unknown_patience_ns;
+    const auto usual = usual_patience_ns();
+    const std::uint64_t patience = usual.value_or(unknown_patience_ns);
     const auto ripe = [&](core::BootNs at) { return at + patience <= now; };
     const auto unripe = static_cast<std::uint32_t>(
         std::ranges::count_if(run->silent_syns_at, [&](core::BootNs at) { return at != 0 && !ripe(at); }));
@@ -125,6 +138,7 @@ std::uint64_t Destination::settle(const Outcome& outcome) {
 
 void Destination::add(const Outcome& outcome, Process* process) {
     const std::uint64_t delay_ns = settle(outcome);
+    OutcomeClass cls = outcome.cls;
     last_active = std::max(last_active, outcome.at_ns);
     ++attempts;
     if (detail) ++second_at(outcome.at_ns).attempts;
@@ -134,19 +148,30 @@ void Destination::add(const Outcome& outcome, Process* process) {
     switch (outcome.cls) {
         case OutcomeClass::established: add_success(outcome, process); return;
         case OutcomeClass::abandoned:
-        case OutcomeClass::other: ++abandoned; return;
+        case OutcomeClass::other:
+            if (!gave_up_late(outcome)) {
+                ++abandoned;
+                return;
+            }
+            cls = OutcomeClass::silent;
+            break;
         default: break;
     }
     ++failed;
     if (detail) ++second_at(outcome.at_ns).failed;
     // A silent attempt that began before the latest success is contradicted by it.
-    const bool stale = outcome.cls == OutcomeClass::silent && outcome.start_ns <= last_answered_syn;
-    if (stale) return;
-    add_failure(outcome.cls, outcome.start_ns, outcome.at_ns, outcome.is_v4, process);
+    const bool stale = cls == OutcomeClass::silent && outcome.start_ns <= last_answered_syn;
+    if (stale) {
+        if (cls != outcome.cls)
+            note_background(true);  // the others have been counted by their retransmissions
+        return;
+    }
+    add_failure(cls, outcome.start_ns, outcome.at_ns, outcome.is_v4, process);
     ++run->attempts;
+    if (cls != outcome.cls) run->add_silent_syn(outcome.start_ns);
     if (outcome.syn_retransmits > 0 && run->pending > 0) --run->pending;
     if (outcome.offender) run->offender = outcome.offender;
-    if (is_explicit(outcome.cls)) run->max_delay_ns = std::max(run->max_delay_ns, delay_ns);
+    if (is_explicit(outcome.cls) && run->first_delay_ns == 0) run->first_delay_ns = delay_ns;
 }
 
 void Destination::note_background(bool bad) {
@@ -247,7 +272,7 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     }
     if (record.retransmits <= 1 || failing.pending == 0) ++failing.pending;
     if (record.error == 0) {
-        failing.silent_syns_at[failing.silent_syns++ % failing.silent_syns_at.size()] = at;
+        failing.add_silent_syn(at);
     } else if (record.error == -EPERM) {
         add_failure(OutcomeClass::local_filter, start, at, is_v4, process);
     } else if (record.error == -EBUSY || record.error == -EHOSTUNREACH) {
@@ -288,11 +313,12 @@ void Destination::add_progress(core::BootNs at) {
 
 OutcomeClass Destination::dominant() const {
     if (!run) return OutcomeClass::established;
-    // A rule of this host that rejects makes an ICMP error of its own, of which IPv6 leaves no more than the
-    // errno: the packets it dropped give it away.
-    constexpr auto local_filter = static_cast<std::size_t>(OutcomeClass::local_filter);
-    const bool reset = run->by_class[static_cast<std::size_t>(OutcomeClass::refused)] > 0;
-    if (run->by_class[local_filter] > 0 && !reset && !run->offender) return OutcomeClass::local_filter;
+    // A rule of this host that rejects makes a RST or an ICMP error of its own, of which IPv6 leaves no more
+    // than the errno: the packets it dropped give it away. They are counted once a second.
+    const std::uint32_t filtered = run->by_class[static_cast<std::size_t>(OutcomeClass::local_filter)];
+    const std::uint32_t resets = run->by_class[static_cast<std::size_t>(OutcomeClass::refused)];
+    const std::uint64_t dropped = detail ? detail->netfilter_drops : 0;
+    if (filtered > 0 && !run->offender && 2 * dropped >= resets) return OutcomeClass::local_filter;
     auto best = OutcomeClass::silent;
     std::uint32_t most = 0;
     for (std::size_t i = static_cast<std::size_t>(OutcomeClass::refused); i < outcome_class_count; ++i) {

@@ -36,12 +36,12 @@ struct FailureRun {
     core::BootNs last_at_ns = 0;
     std::uint32_t attempts = 0;
     std::uint32_t observations = 0;  // answered in words, with the retries of one loop counted once
-    std::uint32_t silent_syns = 0;   // SYN retransmissions that nothing answered
-    std::array<core::BootNs, 8> silent_syns_at{};  // of the latest of them
+    std::uint32_t silent_syns = 0;   // SYNs sent again, or given up after a long wait, that nothing answered
+    std::array<core::BootNs, 8> silent_syns_at{};  // when the latest of them were sent
     std::uint32_t pending = 0;                     // attempts whose SYN was sent again and that are not over
     std::uint32_t stalled_rtos = 0;  // second and later unanswered RTOs of established connections
     std::array<std::uint32_t, outcome_class_count> by_class{};
-    std::uint64_t max_delay_ns = 0;  // longest wait for an answer in words
+    std::uint64_t first_delay_ns = 0;  // what the first answer in words took; later ones may be rate limited
     std::optional<model::IpAddress> offender;
     bool is_v4 = true;
     bool single_process = true;
@@ -55,6 +55,7 @@ struct FailureRun {
     };
     std::vector<Attempt> latest;  // that ended, at most 8
 
+    void add_silent_syn(core::BootNs at);
     // A fallback hides the failures. Those of the last second may still fall back.
     [[nodiscard]] bool masked(core::BootNs now) const;
 };
@@ -91,11 +92,14 @@ struct Answers {
         core::BootNs asked_at = 0;
         bool beyond_usual = false;        // what is usual was known
         std::uint64_t prompt_before = 0;  // `prompt` at that time
+        bool released = false;  // answered together with others, after a silence of the whole service
     };
-    std::deque<Late> late;          // of the last 30 s
-    core::BootNs last_prompt = 0;   // when an answer last came in its usual time
-    std::uint64_t prompt = 0;       // answers that came in their usual time, ever
-    std::uint64_t one_segment = 0;  // of those, the ones that fit one segment
+    std::deque<Late> late;           // of the last 30 s
+    core::BootNs last_prompt = 0;    // when an answer last came in its usual time
+    core::BootNs last_answer = 0;    // in time or late
+    core::BootNs silence_ended = 0;  // when the service, silent to all who asked, last began to answer again
+    std::uint64_t prompt = 0;        // answers that came in their usual time, ever
+    std::uint64_t one_segment = 0;   // of those, the ones that fit one segment
     std::uint32_t prompt_since_late = 0;
 };
 
@@ -186,6 +190,10 @@ private:
     void note_background(bool bad);
     void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4,
                      Process* process);
+    // An attempt that its owner gave up: did it wait longer than any handshake with this destination takes?
+    [[nodiscard]] bool gave_up_late(const Outcome& outcome) const;
+    // How long a SYN to it may go unanswered; nothing where its round trips are not known.
+    [[nodiscard]] std::optional<std::uint64_t> usual_patience_ns() const;
     // How long the answer to an attempt took, and the end of following it.
     [[nodiscard]] std::uint64_t settle(const Outcome& outcome);
     FailureRun& run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process);

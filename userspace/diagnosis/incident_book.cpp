@@ -19,6 +19,9 @@ using model::Severity;
 constexpr std::uint64_t dwell_ns = 5 * core::ns_per_s;  // an incident stays at least this long
 constexpr std::uint64_t healthy_ns = core::ns_per_s;    // successes have to span this
 constexpr std::uint32_t healthy_successes = 3;          // after a total failure: (0.05/0.99)^3 = 1e-4
+// Where connections are rare two do, so far apart that the fault would have shown between them: 0.3 %.
+constexpr std::uint32_t rare_successes = 2;
+constexpr std::uint64_t rare_span_ns = 4 * core::ns_per_s;
 constexpr std::uint64_t silent_member_ns =
     10 * core::ns_per_s;  // a member not heard of since does not hold it open
 constexpr std::uint64_t stale_ns = 30 * core::ns_per_s;
@@ -150,13 +153,14 @@ bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, c
 void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& scene,
                           const BookContext& context) {
     model::Incident& incident = entry.incident;
-    if (!entry.is_suspicion() && healing_narrows(entry, finding, scene)) {
+    // What is known for sure is not renamed by what is one observation short of it.
+    const bool unsure = entry.is_suspicion();
+    if (!unsure && (!finding.confirmed || healing_narrows(entry, finding, scene))) {
         entry.last_named_ns = scene.now;
         return refresh(entry, scene, context);
     }
     const auto now = scene.anchor.utc(scene.now);
     const bool fresh = entry.group.empty();
-    const bool unsure = fresh || entry.is_suspicion();
     entry.last_named_ns = scene.now;
     entry.group = finding.group;
     // The wall clock may have been set back: times stay in order.
@@ -171,7 +175,7 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     incident.candidates = finding.candidates;
     incident.confidence = finding.candidates.front().probability;
     // A harmless look of a moment does not take back that somebody was hurt.
-    incident.severity = unsure ? finding.severity : std::max(incident.severity, finding.severity);
+    incident.severity = fresh || unsure ? finding.severity : std::max(incident.severity, finding.severity);
     incident.scope = finding.scope;
     incident.perspective = finding.perspective;
     incident.destination = finding.destination;
@@ -294,6 +298,7 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
     }
     std::uint32_t successes = 0;
     core::BootNs since = scene.now;
+    core::BootNs last = 0;
     for (const DestinationKey& key : entry.members) {
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr) continue;
@@ -307,6 +312,7 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         }
         if (destination->successes_in_row > 0) since = std::min(since, destination->row_since);
         successes += destination->successes_in_row;
+        last = std::max(last, destination->last_success_at);
         const bool moves =
             destination->flows > 0 && destination->last_progress_at > destination->last_failure_at;
         if (moves && destination->successes_in_row == 0) {
@@ -314,6 +320,7 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
             since = std::min(since, destination->last_failure_at);
         }
     }
+    if (successes >= rare_successes && since + rare_span_ns <= last) return true;
     return successes >= healthy_successes && since + healthy_ns <= scene.now;
 }
 

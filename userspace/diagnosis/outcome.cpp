@@ -59,6 +59,7 @@ OutcomeClass class_of_errno(int error) {
     }
 }
 
+// `delay_ns` 0: not known.
 OutcomeClass class_of_failure(const netwatch_connect& record, std::uint64_t delay_ns) {
     if (record.reset != 0) return OutcomeClass::refused;
     if (record.transmit_error == -EPERM) return OutcomeClass::local_filter;
@@ -72,8 +73,8 @@ OutcomeClass class_of_failure(const netwatch_connect& record, std::uint64_t dela
     const bool own_word = record.icmp.has_offender != 0 &&
                           model::IpAddress(record.icmp.offender) == model::local_ip(record.tuple);
     if (own_word) {
-        const bool unresolved =
-            cls == OutcomeClass::icmp_host_unreachable && delay_ns >= resolution_failure_ns;
+        const bool unresolved = cls == OutcomeClass::icmp_host_unreachable &&
+                                (delay_ns == 0 || delay_ns >= resolution_failure_ns);
         return unresolved ? OutcomeClass::neighbor_failed : OutcomeClass::local_filter;
     }
     if (cls == OutcomeClass::other && record.syn_retransmits > 0) return OutcomeClass::silent;
@@ -86,11 +87,13 @@ OutcomeClass class_of_failure(const netwatch_connect& record, std::uint64_t dela
 
 std::optional<Outcome> outcome_of(const netwatch_connect& record) {
     if (record.tuple.local_port == 0) return std::nullopt;
+    // One that began before the agent began no later than now.
+    const core::BootNs at = record.header.at_ns;
+    const core::BootNs start = record.start_ns != 0 ? std::min<core::BootNs>(record.start_ns, at) : at;
     Outcome outcome{.sock = record.sock,
-                    .start_ns = record.start_ns,
-                    .at_ns = record.header.at_ns,
-                    .delay_ns =
-                        record.header.at_ns - std::min<std::uint64_t>(record.start_ns, record.header.at_ns),
+                    .start_ns = start,
+                    .at_ns = at,
+                    .delay_ns = at - start,
                     .syn_retransmits = record.syn_retransmits,
                     .is_v4 = record.tuple.family == 4};
     if (record.outcome == NETWATCH_OUTCOME_ESTABLISHED) {

@@ -15,7 +15,7 @@ namespace netwatch::diagnosis {
 
 enum class OutcomeClass : std::uint8_t {
     established,
-    abandoned,  // given up by its owner before the first SYN retransmission: says nothing
+    abandoned,  // given up by its owner before the first SYN retransmission: says little
     refused,    // a RST answered the SYN
     silent,     // SYNs left this host and nothing came back
     icmp_port_unreachable,
@@ -40,7 +40,7 @@ struct Outcome {
     std::uint64_t sock = 0;
     core::BootNs start_ns = 0;
     core::BootNs at_ns = 0;
-    std::uint64_t delay_ns = 0;  // from the first SYN to the answer
+    std::uint64_t delay_ns = 0;  // from the first SYN to the answer; 0: not known
     std::uint32_t syn_retransmits = 0;
     std::optional<std::uint32_t> rtt_us = std::nullopt;
     std::optional<model::IpAddress> offender = std::nullopt;  // who sent the ICMP error

@@ -21,6 +21,9 @@ constexpr std::uint32_t known_answers = 10;    // that make a baseline
 constexpr std::size_t enough_late = 3;
 constexpr double short_late_us = 1e6;  // a slow page or a pause of the runtime: takes more of them
 constexpr std::size_t enough_short_late = 8;
+constexpr double waiting_us =
+    3e6;  // a request that still waits may be a long poll; a short wait says nothing
+constexpr std::uint64_t release_ns = 2 * core::ns_per_s;  // in which those who waited are answered
 constexpr double small_answers = 0.9;  // share of answers of one segment that clears the path of an MTU hole
 constexpr double clean_share = 0.003;  // loss on the path that could not make answers late
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
@@ -50,8 +53,8 @@ std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey
 Finding lossy(const Scene& scene, const AddressKey& key, const Address& address, bool forward, bool reverse) {
     const PathQuality& quality = *address.quality;
     const core::BootNs onset = quality.onset(scene.now);
-    const auto window =
-        quality.window(scene.now, std::min(judged_span_ns, scene.now - std::min(onset, scene.now)));
+    const auto window = quality.window(
+        scene.now, std::min(judged_span_ns, scene.now - std::min(onset, scene.now) + core::ns_per_s));
     Finding finding;
     finding.family = Family::loss;
     finding.group = loss_group(key);
@@ -100,21 +103,24 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
 // What the late requests of the last 30 s say together.
 struct Lateness {
     std::size_t arrived = 0;
-    std::size_t given_up = 0;
-    std::size_t beyond_usual = 0;  // of both
-    std::size_t by_a_second = 0;   // of both
+    std::size_t given_up = 0;  // or waiting in vain until the service came back
+    std::size_t waiting = 0;
+    std::size_t beyond_usual = 0;  // of all
+    std::size_t by_a_second = 0;   // of all
     double worst_us = 0;
 
-    explicit Lateness(const Answers& answers) {
+    explicit Lateness(const Answers& answers) : waiting(requests_waiting(answers)) {
+        beyond_usual = by_a_second = waiting;
         for (const Answers::Late& late : answers.late) {
             worst_us = std::max(worst_us, late.us);
             if (late.state == AnswerState::awaited) continue;
-            ++(late.state == AnswerState::arrived ? arrived : given_up);
+            ++(late.state == AnswerState::arrived && !late.released ? arrived : given_up);
             beyond_usual += late.beyond_usual ? 1 : 0;
             by_a_second += late.us >= short_late_us ? 1 : 0;
         }
     }
-    [[nodiscard]] std::size_t over() const { return arrived + given_up; }
+    [[nodiscard]] std::size_t over() const { return arrived + given_up + waiting; }
+    [[nodiscard]] bool mostly_in_vain() const { return given_up + waiting > arrived; }
     // Against that many prompt answers beside them. Long polls are late beside prompt answers; a slow service
     // is late with most, and one that is late by little with nearly all.
     [[nodiscard]] bool outweighs(std::size_t prompt) const {
@@ -147,7 +153,7 @@ Finding late(const Scene& scene, const Destination& destination) {
     const Lateness lateness(answers);
     const bool known = lateness.beyond_usual >= enough_late;
     finding.severity = known ? Severity::warning : Severity::info;
-    if (lateness.given_up > lateness.arrived) {
+    if (lateness.mostly_in_vain()) {
         finding.candidates = unanswered(answers, known);
     } else {
         finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
@@ -155,10 +161,15 @@ Finding late(const Scene& scene, const Destination& destination) {
     finding.first_affected = answers.late.front().asked_at;
     finding.flows = static_cast<std::int64_t>(answers.late.size());
     if (lateness.given_up > 0) {
-        note(finding, scene, "requests_given_up", static_cast<double>(lateness.given_up),
-             fmt::format("{} requests were acknowledged and got no byte back; their clients gave up after up "
-                         "to {:.1f} s",
+        note(finding, scene, "requests_in_vain", static_cast<double>(lateness.given_up),
+             fmt::format("{} requests were acknowledged and got no byte back for up to {:.1f} s",
                          lateness.given_up, lateness.worst_us / 1e6));
+    }
+    if (lateness.waiting > 0) {
+        note(finding, scene, "requests_waiting", static_cast<double>(lateness.waiting),
+             fmt::format("{} requests are acknowledged and wait, for up to {:.1f} s by now; nobody has been "
+                         "answered since",
+                         lateness.waiting, lateness.worst_us / 1e6));
     }
     if (lateness.arrived > 0) {
         note(finding, scene, "answers_late", static_cast<double>(lateness.arrived),
@@ -195,6 +206,10 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
     const double threshold = threshold_us(answers);
     const bool is_late = look.time_us >= threshold;
     const bool arrived = look.state == AnswerState::arrived;
+    if (arrived) {
+        if (requests_waiting(answers) >= enough_late) answers.silence_ended = at;
+        answers.last_answer = std::max(answers.last_answer, at);
+    }
     if (!is_late) {
         if (!arrived) return false;  // still in time, or whoever left was in a hurry
         answers.baseline_us.add(look.time_us);
@@ -214,6 +229,8 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
     if (known != answers.late.end()) {
         known->us = std::max(known->us, look.time_us);
         known->state = look.state;
+        known->released = arrived && known->us >= waiting_us && answers.silence_ended != 0 &&
+                          at <= answers.silence_ended + release_ns;
         if (awaited) return true;
     } else {
         const core::BootNs asked_at = at - std::min(at, static_cast<core::BootNs>(look.time_us * 1000));
@@ -228,6 +245,14 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
     if (arrived && answers.baseline_us.count() < known_answers) answers.baseline_us.add(look.time_us);
     answers.prompt_since_late = 0;
     return true;
+}
+
+std::size_t requests_waiting(const Answers& answers) {
+    const auto waits = [&](const Answers::Late& late) {
+        return late.state == AnswerState::awaited && late.beyond_usual && late.us >= waiting_us &&
+               late.asked_at > answers.last_answer;
+    };
+    return static_cast<std::size_t>(std::ranges::count_if(answers.late, waits));
 }
 
 bool answers_healed(const Answers& answers, core::BootNs now) {

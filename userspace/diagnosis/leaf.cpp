@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/leaf.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace netwatch::diagnosis {
+namespace {
+
+// An answer fixes the class, three fix the incident. Where failures were common before, as many more as a
+// one-in-a-million chance asks for (Wald's bound under the share seen before).
+constexpr double chance = 1e-6;
+constexpr std::uint32_t fewest = 3;
+constexpr std::uint32_t most = 30;
+// A service restarts in less: refusals count from then on.
+constexpr std::uint64_t restart_ns = 1'200 * core::ns_per_ms;
+constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s;  // an unconfirmed run older than this is over
+// ARP and neighbour discovery give up after three probes a second apart. IPv6 errors inside connect() surface
+// with the next SYN, so a delay of one second says nothing there.
+constexpr std::uint64_t resolution_v4_ns = 900 * core::ns_per_ms;
+constexpr std::uint64_t resolution_v6_ns = 2'500 * core::ns_per_ms;
+constexpr double steady_beat_ns = 0.4e9;
+
+std::uint32_t needed(const Destination& destination) {
+    const double share = std::clamp(static_cast<double>(destination.background_failure_share), 0.01, 0.9);
+    return std::clamp(static_cast<std::uint32_t>(std::ceil(std::log(chance) / std::log(share))), fewest,
+                      most);
+}
+
+// A health check of something that was never up: one process, a steady beat slower than a client's retries.
+bool beats_steadily(const FailureRun& run) {
+    if (!run.single_process || run.latest.size() < 3) return false;
+    double sum = 0;
+    double squares = 0;
+    for (std::size_t i = 1; i < run.latest.size(); ++i) {
+        const core::BootNs start = run.latest[i].start;
+        const double gap = static_cast<double>(start - std::min(start, run.latest[i - 1].start));
+        sum += gap;
+        squares += gap * gap;
+    }
+    const double n = static_cast<double>(run.latest.size() - 1);
+    const double mean = sum / n;
+    const double deviation = std::sqrt(std::max(0.0, squares / n - mean * mean));
+    return mean >= steady_beat_ns && deviation < 0.1 * mean;
+}
+
+// One process touched many destinations that never answered. The run of the first of them began before that
+// was known.
+bool scanned(const Scene& scene, const FailureRun& run) {
+    const Process* process = run.single_process ? scene.processes.find(run.process) : nullptr;
+    return process != nullptr && process->scans(run.last_at_ns);
+}
+
+core::BootNs onset_of(const Leaf& leaf) { return leaf.run().first_start_ns; }
+
+}  // namespace
+
+std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) {
+    const FailureRun& run = *destination.run;
+    if (run.last_at_ns + remembered_ns < scene.now) return std::nullopt;
+    if (!destination.ever_worked() && scanned(scene, run)) return std::nullopt;
+    Leaf leaf{.destination = &destination, .cls = destination.dominant()};
+    const bool moved_since = destination.last_progress_at > run.first_start_ns;
+    const std::uint32_t stalls = moved_since ? 0 : run.stalled_rtos;
+    const std::uint32_t units = destination.overdue_syns(scene.now) + stalls + run.observations;
+    const std::uint32_t enough = needed(destination);
+    if (units + 1 < enough || units < 2) return std::nullopt;
+    const bool restart = leaf.cls == OutcomeClass::refused && run.last_at_ns - run.first_at_ns < restart_ns;
+    leaf.confirmed = units >= enough && !restart;
+    return leaf;
+}
+
+bool resolution_failed(const FailureRun& run) {
+    return run.first_delay_ns >= (run.is_v4 ? resolution_v4_ns : resolution_v6_ns);
+}
+
+bool harmless(const Scene& scene, const Leaf& leaf) {
+    const FailureRun& run = leaf.run();
+    if (run.masked(scene.now)) return true;
+    if (leaf.destination->ever_worked()) return false;
+    return beats_steadily(run) || !scene.watched_briefly();
+}
+
+bool answers_dropped_here(const Scene& scene, const Leaf& leaf) {
+    const Address* address = scene.destinations.find_address(leaf.address());
+    return address != nullptr && address->inbound_drop_at >= leaf.run().first_start_ns &&
+           address->inbound_drops >= 3;
+}
+
+std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf& leaf) {
+    const Address* address = scene.destinations.find_address(leaf.address());
+    if (address == nullptr) return std::nullopt;
+    std::optional<Address::Answer> latest;
+    for (const Address::Answer& answer : address->answers) {
+        DestinationKey sibling = leaf.destination->key;
+        sibling.endpoint.port = answer.port;
+        const Destination* neighbor = scene.destinations.find(sibling);
+        const bool failing = neighbor == nullptr || neighbor->run != nullptr;
+        const bool since = answer.at > leaf.run().first_start_ns + in_flight_ns;
+        if (!failing && since && (!latest || answer.at > latest->at)) latest = answer;
+    }
+    return latest;
+}
+
+bool flows_live(const Leaf& leaf) {
+    return leaf.destination->last_progress_at > leaf.run().first_start_ns + in_flight_ns;
+}
+
+bool any_worked(const Leaves& leaves) {
+    return std::ranges::any_of(leaves, [](const Leaf& leaf) { return leaf.destination->ever_worked(); });
+}
+
+core::BootNs first_onset(const Leaves& leaves) { return onset_of(std::ranges::min(leaves, {}, onset_of)); }
+
+core::BootNs last_onset(const Leaves& leaves) { return onset_of(std::ranges::max(leaves, {}, onset_of)); }
+
+std::size_t distinct_addresses(const Leaves& leaves) {
+    std::set<AddressKey> addresses;
+    for (const Leaf& leaf : leaves) addresses.insert(leaf.address());
+    return addresses.size();
+}
+
+std::size_t distinct_blocks(const Leaves& leaves) {
+    std::set<model::Prefix> blocks;
+    for (const Leaf& leaf : leaves) blocks.insert(leaf.block());
+    return blocks.size();
+}
+
+std::uint32_t total(const Leaves& leaves, std::uint32_t FailureRun::* field) {
+    std::uint32_t sum = 0;
+    for (const Leaf& leaf : leaves) sum += leaf.run().*field;
+    return sum;
+}
+
+}  // namespace netwatch::diagnosis

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A destination that fails, as the judges of reachability see it, and what several of them say together.
+// Pure; valid while the scene is.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "diagnosis/scene.h"
+
+namespace netwatch::diagnosis {
+
+// Answers that were on the way when the fault came arrive after it.
+constexpr std::uint64_t in_flight_ns = 250 * core::ns_per_ms;
+
+struct Leaf {
+    const Destination* destination = nullptr;
+    OutcomeClass cls = OutcomeClass::silent;
+    bool confirmed = false;  // false: one observation short
+    [[nodiscard]] const FailureRun& run() const { return *destination->run; }
+    [[nodiscard]] const model::Endpoint& endpoint() const { return destination->key.endpoint; }
+    [[nodiscard]] AddressKey address() const { return {endpoint().ip, destination->key.netns}; }
+    [[nodiscard]] model::Prefix block() const { return model::Prefix::sibling_block(endpoint().ip); }
+};
+using Leaves = std::vector<Leaf>;
+
+// Nothing where the run of failures is over, too short to judge, or a scan's.
+[[nodiscard]] std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination);
+
+// The first answer in words took as long as address resolution takes to give up.
+[[nodiscard]] bool resolution_failed(const FailureRun& run);
+
+// Nobody is hurt: a fallback works, or nothing ever was there.
+[[nodiscard]] bool harmless(const Scene& scene, const Leaf& leaf);
+
+// This host's netfilter drops what comes back from it.
+[[nodiscard]] bool answers_dropped_here(const Scene& scene, const Leaf& leaf);
+
+// The latest answer of another port of its address, one that does not fail itself, since it began to fail.
+[[nodiscard]] std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf& leaf);
+
+// Established connections to it have moved data since it began to fail.
+[[nodiscard]] bool flows_live(const Leaf& leaf);
+
+[[nodiscard]] bool any_worked(const Leaves& leaves);
+[[nodiscard]] core::BootNs first_onset(const Leaves& leaves);
+[[nodiscard]] core::BootNs last_onset(const Leaves& leaves);  // all of them fail from here on
+[[nodiscard]] std::size_t distinct_addresses(const Leaves& leaves);
+[[nodiscard]] std::size_t distinct_blocks(const Leaves& leaves);
+[[nodiscard]] std::uint32_t total(const Leaves& leaves, std::uint32_t FailureRun::* field);
+
+}  // namespace netwatch::diagnosis
