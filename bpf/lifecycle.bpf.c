@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The life of a TCP socket: active opens and how they end, passive opens, and the end of connections.
+#include "lib/arrival.h"
 #include "lib/asked.h"
 #include "lib/counters.h"
 #include "lib/emit.h"
@@ -149,12 +150,13 @@ static __always_inline void end_connection(struct sock *sk, const struct tcp_soc
     if (!record) return;
     record->sock = identity_of(sk);
     fill_tuple_tcp(&record->tuple, tp);
-    fill_counters(&record->counters, tp);
+    state = find_state(sk);
+    fill_counters(&record->counters, tp, state);
+    disordered_gone += tp->rcv_ooopack;
     record->error = sk->sk_err;
     record->old_state = old_state;
     record->peer_closed_first = old_state == TCP_CLOSE_WAIT || old_state == TCP_LAST_ACK;
     record->passive = NETWATCH_PASSIVE_UNKNOWN;
-    state = find_state(sk);
     if (state) {
         record->start_ns = state->start_ns;
         record->process = state->process;

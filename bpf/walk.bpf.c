@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // The periodic walk over live sockets and listeners, and the tagging of those that were there before the
 // agent.
+#include "lib/arrival.h"
 #include "lib/counters.h"
 #include "lib/emit.h"
 #include "lib/process.h"
@@ -9,7 +10,9 @@
 struct netwatch_walk_totals walk_totals = {};
 struct netwatch_walk_clock walk_clock = {};
 
-static __always_inline void read_clock(void) {
+/* The last call of a walk has no socket. */
+static __always_inline void end_walk(void) {
+    end_walk_of_arrivals();
     walk_clock.jiffies = bpf_jiffies64();
     walk_clock.monotonic_ns = bpf_ktime_get_ns();
 }
@@ -78,7 +81,8 @@ static __always_inline void sample_socket(struct seq_file *seq, struct sock *sk,
     fill_header(&sample->socket.header, NETWATCH_RECORD_SOCKET_SAMPLE, sizeof(sample->socket), netns);
     sample->socket.sock = identity_of(sk);
     fill_tuple_tcp(&sample->socket.tuple, tp);
-    fill_counters(&sample->socket.counters, tp);
+    fill_counters(&sample->socket.counters, tp, state);
+    disordered_met += tp->rcv_ooopack;
     sample->socket.passive = NETWATCH_PASSIVE_UNKNOWN;
     if (state) {
         sample->socket.start_ns = state->start_ns;
@@ -115,7 +119,7 @@ int walk_states(struct bpf_iter__bpf_sk_storage_map *context) {
     if (sk && state)
         sample_any(context->meta->seq, sk, state);
     else
-        read_clock(); /* the last call has no socket */
+        end_walk();
     return 0;
 }
 
@@ -127,7 +131,7 @@ int walk_tcp(struct bpf_iter__tcp *context) {
     __u64 address = (__u64)common;
 
     if (!common) {
-        read_clock();
+        end_walk();
         return 0;
     }
     if (common->skc_state == TCP_TIME_WAIT || common->skc_state == TCP_NEW_SYN_RECV) return 0;

@@ -2,7 +2,8 @@
 /* The kernel's own counters of one TCP socket, read without its lock: a value may be a packet old. */
 #pragma once
 
-#include "common.h"
+#include "config.h"
+#include "maps.h"
 
 /* Since 6.7: commit 3868ab0f1925 "tcp: new TCP_INFO stats for RTO events". */
 struct tcp_sock___total_rto {
@@ -57,7 +58,9 @@ static __always_inline void fill_queues(struct netwatch_tcp_counters *counters, 
     counters->pmtu_bytes = tp->inet_conn.icsk_pmtu_cookie;
 }
 
-static __always_inline void fill_counters(struct netwatch_tcp_counters *counters, const struct tcp_sock *tp) {
+/* `state` may be null. */
+static __always_inline void fill_counters(struct netwatch_tcp_counters *counters, const struct tcp_sock *tp,
+                                          const struct socket_state *state) {
     const struct tcp_sock___total_rto *newer = (const void *)tp;
 
     counters->bytes_sent = tp->bytes_sent;
@@ -87,4 +90,6 @@ static __always_inline void fill_counters(struct netwatch_tcp_counters *counters
     counters->sack_ok = BPF_CORE_READ_BITFIELD(tp, rx_opt.sack_ok) != 0;
     fill_timing(counters, tp);
     fill_queues(counters, tp);
+    counters->holes_resent = has_holes && state ? state->holes_resent : NETWATCH_ABSENT_U32;
+    counters->segments_twice = has_holes && state ? state->segments_twice : NETWATCH_ABSENT_U32;
 }

@@ -19,9 +19,14 @@ struct socket_state {
     __u8 reset_received;
     __u8 connecting;   /* in SYN_SENT, outcome not yet told */
     __u8 call_unheard; /* connect() entered SYN_SENT, its error not yet told */
-    __u8 reserved[2];
+    __u16 hole_id;     /* IPv4 identification of what first arrived behind the hole; 0 with IPv6 */
     __s32 transmit_error;
     __u32 syn_retransmits;
+    __u32 hole_seq;       /* the next byte expected when data last arrived behind a hole */
+    __u32 hole_timestamp; /* the sender's, on that data; 0 without */
+    __u64 hole_since_ns;
+    __u32 holes_resent;
+    __u32 segments_twice;
 };
 
 /*

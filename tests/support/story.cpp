@@ -58,6 +58,12 @@ void Flow::receives(std::uint32_t segments, std::uint32_t out_of_order) {
     counters.rcv_ooopack += out_of_order;
 }
 
+void Flow::fills_holes(std::uint32_t resent, std::uint32_t twice) {
+    if (counters.holes_resent == NETWATCH_ABSENT_U32) counters.holes_resent = counters.segments_twice = 0;
+    counters.holes_resent += resent;
+    counters.segments_twice += twice;
+}
+
 void Flow::since(double sent_s, double received_s) {
     counters.since_sent_jiffies = jiffies(sent_s);
     counters.since_received_jiffies = jiffies(received_s);
@@ -254,6 +260,7 @@ Flow Story::flow(double at, std::string_view peer, Who who) {
     made.counters.snd_wnd = made.counters.rcv_wnd = 65'535;
     made.counters.mss_bytes = 1'448;
     made.counters.sack_ok = 1;
+    made.counters.holes_resent = made.counters.segments_twice = NETWATCH_ABSENT_U32;
     return made;
 }
 

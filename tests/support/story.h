@@ -59,6 +59,9 @@ struct Flow {
     void sends(std::uint32_t segments, std::uint32_t lost = 0);
     // That many segments of 1,000 bytes arrive, of which so many came behind a hole.
     void receives(std::uint32_t segments, std::uint32_t out_of_order = 0);
+    // So many holes were filled by retransmissions, so many segments arrived twice. A flow of which this was
+    // never said is one of a kernel that does not tell.
+    void fills_holes(std::uint32_t resent, std::uint32_t twice);
     // How long ago data was last sent and last received, at the next look.
     void since(double sent_s, double received_s);
 };

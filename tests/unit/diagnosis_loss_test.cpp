@@ -74,14 +74,31 @@ TEST(DiagnosisLoss, RetransmissionsThatDsacksDisproveAreNoForwardLoss) {
     EXPECT_THAT(alarms_after(story, 60), IsEmpty());
 }
 
-TEST(DiagnosisLoss, NeedlessRetransmissionsWithoutReorderingAreLostAcknowledgements) {
-    Watch watch(two_flows(40, [](Flow& flow, int second) {
-        flow.sends(40, second >= 10 ? 2 : 0);
-        if (second >= 10) flow.counters.dsack_dups += 2;
-    }));
+// Two retransmissions a second from second 10 on that turn out needless.
+Story needless_retransmissions(bool of_a_timer) {
+    Story story;
+    std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
+    for (int second = 1; second <= 40; ++second) {
+        for (Flow& flow : flows) {
+            flow.sends(40, second >= 10 ? 2 : 0);
+            if (second >= 10) flow.counters.dsack_dups += 2;
+            for (int i = 0; second >= 10 && of_a_timer && i < 2; ++i)
+                story.times_out(second - 0.5 + i * 0.1, flow, 1);
+            story.look(second, flow);
+        }
+    }
+    return story;
+}
+
+TEST(DiagnosisLoss, NeedlessRetransmissionsOfATimerAreLostAcknowledgements) {
+    Watch watch(needless_retransmissions(true));
     watch.until(40);
     EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
     EXPECT_EQ(watch.alarm().cause, "reverse");
+}
+
+TEST(DiagnosisLoss, NeedlessRetransmissionsThatOvertakenSegmentsCausedAreNone) {
+    EXPECT_THAT(alarms_after(needless_retransmissions(false), 40), IsEmpty());
 }
 
 TEST(DiagnosisLoss, HolesInADownloadAreLossTowardsUs) {
@@ -260,6 +277,54 @@ TEST(DiagnosisLoss, AServerSeesItsClientsLoss) {
     EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
     EXPECT_EQ(watch.alarm().perspective, model::Perspective::server);
     EXPECT_EQ(watch.alarm().destination->endpoint.port, 443);
+}
+
+TEST(DiagnosisLoss, HolesThatRetransmissionsFillAreLossTowardsUs) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.receives(400, second >= 10 ? 80 : 0);
+        flow.fills_holes(second >= 10 ? 15 : 0, 0);
+        flow.sends(1);
+    }));
+    watch.until(13);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+    EXPECT_EQ(watch.alarm().cause, "reverse");
+    EXPECT_THAT(watch.alarm().evidence, testing::Not(IsEmpty()));
+}
+
+TEST(DiagnosisLoss, HolesThatLateOriginalsFillAreNone) {
+    const auto story = two_flows(60, [](Flow& flow, int) {
+        flow.receives(400, 80);
+        flow.fills_holes(0, 0);
+        flow.counters.hole_bytes = 1;
+        flow.sends(1);
+    });
+    EXPECT_THAT(alarms_after(story, 60), IsEmpty());
+}
+
+// So late that they were sent again in the meantime: both arrive, the copy first.
+TEST(DiagnosisLoss, OriginalsThatComeAfterTheirRetransmissionAreNotLost) {
+    const auto story = two_flows(60, [](Flow& flow, int second) {
+        flow.receives(400, 80);
+        flow.fills_holes(15, second > 1 ? 15 : 0);
+        flow.sends(1);
+    });
+    EXPECT_THAT(alarms_after(story, 60), IsEmpty());
+}
+
+// 120 of 1,000 segments are sent again because others overtook them; the peer disproves all but 8 of those.
+TEST(DiagnosisLoss, WhatIsLeftOfNeedlessRetransmissionsUnderReorderingIsNoForwardLoss) {
+    const auto story = two_flows(40, [](Flow& flow, int second) {
+        flow.sends(880, second >= 10 ? 120 : 0);
+        if (second < 10) return;
+        flow.counters.dsack_dups += 112;
+        flow.counters.reord_seen += 20;
+    });
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
+TEST(DiagnosisLoss, WhatOneInstantLostIsOver) {
+    const auto story = two_flows(40, [](Flow& flow, int second) { flow.sends(200, second == 10 ? 25 : 0); });
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ KernelFacts linux_5_10() {
     KernelFacts facts;
     facts.release = "5.10.0";
     facts.architecture = "x86_64";
-    facts.tracepoints = {{"inet_sock_set_state", 3}, {"tcp_retransmit_skb", 2}, {"tcp_retransmit_synack", 2},
-                         {"tcp_receive_reset", 1},   {"tcp_send_reset", 2},     {"kfree_skb", 2},
-                         {"neigh_update", 5},        {"neigh_timer_handler", 2}};
+    facts.tracepoints = {{"inet_sock_set_state", 3}, {"tcp_retransmit_skb", 2},  {"tcp_retransmit_synack", 2},
+                         {"tcp_receive_reset", 1},   {"tcp_send_reset", 2},      {"kfree_skb", 2},
+                         {"neigh_update", 5},        {"neigh_timer_handler", 2}, {"tcp_probe", 2}};
     facts.functions = {"inet_stream_connect", "inet_dgram_connect", "__x64_sys_socket", "__x64_sys_accept",
                        "__x64_sys_accept4"};
     facts.iterators = {"bpf_sk_storage_map", "task_file", "tcp"};

@@ -18,8 +18,8 @@ struct nfct_handle;
 namespace netwatch::context {
 
 struct Translated {
-    netwatch_tuple tuple; /* as the socket has it */
-    std::uint32_t netns;
+    netwatch_tuple tuple{};  // as the socket has it
+    std::uint32_t netns = 0;
     model::Endpoint real;
 };
 
@@ -28,9 +28,9 @@ struct Translated {
 class Conntrack {
 public:
     struct Question {
-        netwatch_tuple tuple; /* of an active connection */
-        std::uint32_t netns;
-        std::uint32_t pid; /* of its process; 0: not known */
+        netwatch_tuple tuple{};  // of an active connection
+        std::uint32_t netns = 0;
+        std::uint32_t pid = 0;  // of its process; 0: not known
     };
 
     // `netns_paths`: namespaces that can be reached by path; others are reached through a process that lives

@@ -23,7 +23,7 @@ core::BootNs Address::last_answer_at() const {
 }
 
 std::size_t DestinationHash::operator()(const DestinationKey& key) const noexcept {
-    return std::hash<model::Endpoint>{}(key.endpoint) * 31 + key.netns * 2 +
+    return std::hash<model::Endpoint>{}(key.endpoint) * 31 + std::size_t{key.netns} * 2 +
            static_cast<std::size_t>(key.perspective);
 }
 
@@ -96,7 +96,7 @@ std::vector<model::IpAddress> Destinations::answering_siblings(const AddressKey&
     return answering;
 }
 
-void Destinations::evict(std::vector<const Destination*> victims) {
+void Destinations::evict(const std::vector<const Destination*>& victims) {
     for (const Destination* victim : victims) {
         const DestinationKey key = victim->key;
         if (victim->detail) --full_;

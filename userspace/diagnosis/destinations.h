@@ -85,7 +85,7 @@ private:
     using Siblings = std::array<Sibling, 8>;
     static constexpr std::size_t blocks_kept = 16'384;
 
-    void evict(std::vector<const Destination*> victims);
+    void evict(const std::vector<const Destination*>& victims);
     void demote(core::BootNs idle_since);
     // Addresses of clients have no destination that goes with them.
     void forget_clients(core::BootNs idle_since);
@@ -114,7 +114,7 @@ void Destinations::housekeep(core::BootNs now, Keep&& keep) {
     std::ranges::sort(
         order, {}, [](const Destination* d) { return std::tuple(d->ever_worked(), d->last_active, d->key); });
     order.resize(surplus);
-    evict(std::move(order));
+    evict(order);
 }
 
 }  // namespace netwatch::diagnosis

@@ -364,7 +364,8 @@ void IncidentBook::check_life(Entry& entry, const Scene& scene) {
     incident.state = last_active + stale_ns < scene.now ? IncidentState::stale : IncidentState::open;
 }
 
-void IncidentBook::apply(std::vector<Finding> findings, const Scene& scene, const BookContext& context) {
+void IncidentBook::apply(const std::vector<Finding>& findings, const Scene& scene,
+                         const BookContext& context) {
     for (Entry& entry : entries_) {
         if (entry.last_named_ns == 0) entry.last_named_ns = scene.now;  // resumed
     }

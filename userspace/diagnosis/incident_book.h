@@ -27,7 +27,7 @@ public:
     explicit IncidentBook(std::size_t capacity) : capacity_(capacity) {}
 
     // Takes in what the judges say now; incidents that no finding names are checked for healing.
-    void apply(std::vector<Finding> findings, const Scene& scene, const BookContext& context);
+    void apply(const std::vector<Finding>& findings, const Scene& scene, const BookContext& context);
     void resume(std::vector<model::Incident> incidents);
 
     [[nodiscard]] std::vector<model::Incident> take_changes();

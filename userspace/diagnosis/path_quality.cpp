@@ -21,6 +21,9 @@ constexpr double arrivals_per_hole = 8;
 
 constexpr std::int64_t enough_losses = 10;
 constexpr std::uint32_t enough_flow_seconds = 3;
+constexpr std::uint32_t enough_seconds = 2;  // what one instant lost is over
+constexpr double reordering_share = 0.7;     // of the retransmissions that were needless
+constexpr std::uint64_t reordering_span_ns = 10 * core::ns_per_s;
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t quiet_ns = 3 * core::ns_per_s;
 constexpr double healthy_share = needless_good;  // all kinds together
@@ -45,6 +48,8 @@ PathQuality::PathQuality()
       arrivals_(arrivals_good, arrivals_bad) {}
 
 void PathQuality::add(const FlowDelta& delta) {
+    const std::uint32_t out_of_order = delta.resent ? 0 : delta.out_of_order;
+    const double lost_in = delta.resent ? *delta.resent : out_of_order / arrivals_per_hole;
     const core::BootNs start = delta.at - delta.at % core::ns_per_s;
     if (seconds_.empty() || seconds_.back().at < start) {
         seconds_.push_back({.at = start, .sum = {}});
@@ -57,24 +62,26 @@ void PathQuality::add(const FlowDelta& delta) {
     sum.segments_in += delta.segments_in;
     sum.lost += delta.lost;
     sum.needless += delta.needless;
-    sum.out_of_order += delta.out_of_order;
+    sum.out_of_order += out_of_order;
+    sum.resent += delta.resent.value_or(0);
+    sum.disproved += delta.disproved;
+    sum.overtaken += delta.overtaken ? 1 : 0;
     sum.lossy_flow_seconds += delta.lost > 0 ? 1 : 0;
-    sum.lossy_in_flow_seconds += delta.out_of_order > 0 || delta.needless > 0 ? 1 : 0;
+    sum.lossy_in_flow_seconds += lost_in > 0 || delta.needless > 0 ? 1 : 0;
     sum.open_holes += delta.hole_open ? 1 : 0;
     sum.queue_full_flow_seconds += delta.queue_full && delta.lost > 0 ? 1 : 0;
 
     forward_.add(delta.lost, delta.segments + static_cast<double>(std::max(delta.lost, 0)), delta.at);
     needless_.add(delta.needless, delta.segments, delta.at);
-    arrivals_.add(delta.out_of_order / arrivals_per_hole, delta.segments_in, delta.at);
+    arrivals_.add(lost_in, delta.segments_in + lost_in, delta.at);
 
-    if (delta.lost > 0 || delta.out_of_order > 0 || (delta.needless > 0 && needless_.alarms())) {
+    if (delta.lost > 0 || lost_in > 0 || (delta.needless > 0 && needless_.alarms())) {
         last_loss_at_ = delta.at;
         const Window recent = window(delta.at, judged_span_ns);
         last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
     }
     const double bad = std::max(last_share_, forward_bad);
-    const double hits =
-        std::max<double>(delta.lost, 0) + delta.needless + delta.out_of_order / arrivals_per_hole;
+    const double hits = std::max<double>(delta.lost, 0) + delta.needless + lost_in;
     const double misses = std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
     recovery_ += misses * std::log((1 - healthy_share) / (1 - bad)) - hits * std::log(bad / healthy_share);
     recovery_ = std::clamp(recovery_, 0.0, healed_odds);
@@ -89,6 +96,10 @@ PathQuality::Window PathQuality::window(core::BootNs now, std::uint64_t span_ns)
         total.lost += second->sum.lost;
         total.needless += second->sum.needless;
         total.out_of_order += second->sum.out_of_order;
+        total.resent += second->sum.resent;
+        total.disproved += second->sum.disproved;
+        total.overtaken += second->sum.overtaken;
+        if (second->sum.lossy_flow_seconds + second->sum.lossy_in_flow_seconds > 0) ++total.lossy_seconds;
         total.lossy_flow_seconds += second->sum.lossy_flow_seconds;
         total.lossy_in_flow_seconds += second->sum.lossy_in_flow_seconds;
         total.open_holes += second->sum.open_holes;
@@ -105,7 +116,7 @@ std::optional<double> PathQuality::Window::loss_share() const {
 
 std::optional<double> PathQuality::Window::loss_in_share() const {
     if (segments_in == 0 && segments == 0) return std::nullopt;
-    const double holes = static_cast<double>(out_of_order) / arrivals_per_hole;
+    const double holes = static_cast<double>(resent) + static_cast<double>(out_of_order) / arrivals_per_hole;
     const double arrivals = segments_in == 0 ? 0 : holes / (static_cast<double>(segments_in) + holes);
     const double acknowledgements =
         segments == 0 ? 0 : static_cast<double>(needless) / static_cast<double>(segments);
@@ -115,17 +126,26 @@ std::optional<double> PathQuality::Window::loss_in_share() const {
 bool PathQuality::forward_alarms(core::BootNs now) const {
     if (!forward_.alarms()) return false;
     const Window recent = window(now, judged_span_ns);
+    if (recent.lossy_seconds < enough_seconds || recent.lossy_flow_seconds < enough_flow_seconds)
+        return false;
     const bool queue = recent.queue_full_flow_seconds * 2 > recent.lossy_flow_seconds;
-    return !queue && recent.lost >= enough_losses && recent.lossy_flow_seconds >= enough_flow_seconds;
+    // Where most is sent again for having been overtaken, not each needless retransmission is disproved: one
+    // acknowledgement has room for the latest of them.
+    const Window latest = window(now, reordering_span_ns);
+    const double again = static_cast<double>(latest.lost) + static_cast<double>(latest.disproved);
+    const bool overtaken =
+        latest.overtaken > 0 && static_cast<double>(latest.disproved) >= reordering_share * again;
+    return !queue && !overtaken && recent.lost >= enough_losses;
 }
 
 bool PathQuality::reverse_alarms(core::BootNs now) const {
     const Window recent = window(now, judged_span_ns);
-    if (recent.lossy_in_flow_seconds < enough_flow_seconds) return false;
-    const bool holes = arrivals_.alarms() && recent.open_holes > 0 &&
-                       recent.out_of_order >= static_cast<std::uint64_t>(enough_losses);
-    const bool acknowledgements =
-        needless_.alarms() && recent.needless >= static_cast<std::uint64_t>(enough_losses);
+    if (recent.lossy_seconds < enough_seconds || recent.lossy_in_flow_seconds < enough_flow_seconds)
+        return false;
+    const auto enough = static_cast<std::uint64_t>(enough_losses);
+    const bool holes = arrivals_.alarms() &&
+                       (recent.resent >= enough || (recent.open_holes > 0 && recent.out_of_order >= enough));
+    const bool acknowledgements = needless_.alarms() && recent.needless >= enough;
     return holes || acknowledgements;
 }
 

@@ -2,9 +2,10 @@
 // Loss on the path to one address, both ways, from the counters of its connections.
 //
 // Forward: retransmissions less DSACKs (Allman, Eddy, Ostermann 2003; RFC 3708), counted only once the
-// connection has moved on, so that a dead path is not called a lossy one. Towards us: segments that arrived
-// behind a hole, and retransmissions that the peer called needless (its acknowledgement was lost). Each is
-// tested by a Bernoulli CUSUM (Page 1954; Wald's likelihood ratios), reset at zero.
+// connection has moved on, so that a dead path is not called a lossy one. Towards us: holes in what arrives
+// that a retransmission fills (where the kernel shows only that segments came behind a hole: a share of
+// those, while holes stay open), and retransmissions that the peer called needless (its acknowledgement was
+// lost). Each is tested by a Bernoulli CUSUM (Page 1954; Wald's likelihood ratios), reset at zero.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +24,15 @@ struct FlowDelta {
     std::uint32_t segments = 0;  // original data segments sent
     std::uint32_t segments_in = 0;
     std::int32_t lost = 0;           // forward; negative takes back what a late DSACK disproves
-    std::uint32_t needless = 0;      // retransmissions that the peer had received already, without reordering
+    std::uint32_t needless = 0;      // retransmissions of a timer that the peer had no need of
     std::uint32_t out_of_order = 0;  // arrivals behind a hole
-    bool hole_open = false;          // at the later look
-    bool queue_full = false;         // round trip far above its minimum: the loss is congestion of a queue
+    // Holes that a retransmission filled, less the originals that came late after all; where the kernel
+    // tells.
+    std::optional<std::uint32_t> resent;
+    std::uint32_t disproved = 0;  // retransmissions whose segment the peer had received already
+    bool overtaken = false;       // the kernel saw segments acknowledged out of their order
+    bool hole_open = false;       // at the later look
+    bool queue_full = false;      // round trip far above its minimum: the loss is congestion of a queue
     bool passive = false;
 };
 
@@ -59,9 +65,13 @@ public:
         std::uint64_t segments_in = 0;
         std::int64_t lost = 0;
         std::uint64_t needless = 0;
-        std::uint64_t out_of_order = 0;
+        std::uint64_t out_of_order = 0;  // of looks that do not tell what filled the holes
+        std::uint64_t resent = 0;
+        std::uint64_t disproved = 0;
+        std::uint32_t overtaken = 0;           // looks
         std::uint32_t lossy_flow_seconds = 0;  // looks at a connection that found forward loss
         std::uint32_t lossy_in_flow_seconds = 0;
+        std::uint32_t lossy_seconds = 0;  // whichever way
         std::uint32_t open_holes = 0;
         std::uint32_t queue_full_flow_seconds = 0;
         [[nodiscard]] std::optional<double> loss_share() const;

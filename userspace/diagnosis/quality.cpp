@@ -87,6 +87,12 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
                          window.out_of_order, window.segments_in,
                          percent(window.loss_in_share().value_or(0))));
     }
+    if (reverse && window.resent > 0) {
+        note(finding, scene, "holes_resent", static_cast<double>(window.resent),
+             fmt::format(
+                 "{} holes in what arrived were filled by retransmissions: at least {} lost on the way here",
+                 window.resent, percent(window.loss_in_share().value_or(0))));
+    }
     if (reverse && window.needless > 0) {
         note(finding, scene, "needless_retransmissions", static_cast<double>(window.needless),
              fmt::format("{} retransmissions were needless: their acknowledgements were lost on the way here",

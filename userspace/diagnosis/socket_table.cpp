@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 namespace netwatch::diagnosis {
 namespace {
@@ -65,6 +66,14 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
     return AnswerLook{waited_us, AnswerState::awaited};
 }
 
+// An acknowledgement that is lost lets a timer send again what has arrived. What SACK blocks cause to be sent
+// again needlessly was overtaken.
+std::uint32_t needless(const Socket& socket, const netwatch_tcp_counters& now) {
+    if (now.reord_seen != socket.reord_seen) return 0;
+    return std::min(since(now.dsack_dups, socket.dsack_dups),
+                    socket.timer_retransmits + socket.timer_retransmits_before);
+}
+
 }  // namespace
 
 Socket* SocketTable::obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now) {
@@ -116,8 +125,13 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
         path.segments = since(original, socket.original_segments);
         path.segments_in = since(counters.data_segs_in, socket.segments_in);
         path.out_of_order = since(counters.rcv_ooopack, socket.out_of_order);
-        const bool reordered = counters.reord_seen != socket.reord_seen;
-        path.needless = reordered ? 0 : since(counters.dsack_dups, socket.dsack_dups);
+        if (counters.holes_resent != NETWATCH_ABSENT_U32) {
+            const std::uint32_t twice = since(counters.segments_twice, socket.segments_twice);
+            path.resent = since(since(counters.holes_resent, socket.holes_resent), twice);
+        }
+        path.disproved = since(counters.dsack_dups, socket.dsack_dups);
+        path.overtaken = counters.reord_seen != socket.reord_seen;
+        path.needless = needless(socket, counters);
     }
     // A smaller segment size in the same breath: path MTU discovery at work, not loss. A shut window: probes.
     const bool mtu_step = socket.looked_at && counters.mss_bytes < socket.mss_bytes;
@@ -137,6 +151,9 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     socket.dsack_dups = counters.dsack_dups;
     socket.reord_seen = counters.reord_seen;
     socket.out_of_order = counters.rcv_ooopack;
+    socket.holes_resent = counters.holes_resent;
+    socket.segments_twice = counters.segments_twice;
+    socket.timer_retransmits_before = std::exchange(socket.timer_retransmits, 0);
     socket.delivered = counters.delivered;
     socket.mss_bytes = counters.mss_bytes;
     const bool awaited = change.answer && change.answer->state == AnswerState::awaited;

@@ -42,6 +42,10 @@ struct Socket {
     std::uint32_t dsack_dups = 0;
     std::uint32_t reord_seen = 0;
     std::uint32_t out_of_order = 0;
+    std::uint32_t holes_resent = 0;
+    std::uint32_t segments_twice = 0;
+    std::uint32_t timer_retransmits = 0;         // since the last look
+    std::uint32_t timer_retransmits_before = 0;  // between the two looks before; their DSACKs may come now
     std::uint32_t delivered = 0;
     std::uint32_t mss_bytes = 0;
     core::BootNs answered_request = 0;  // when the request was sent whose answer was last seen

@@ -165,7 +165,7 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     second.segments += change.path.segments;
     second.lost += static_cast<std::uint32_t>(std::max(change.path.lost, 0));
     second.segments_in += change.path.segments_in;
-    second.lost_in += change.path.out_of_order;
+    second.lost_in += change.path.resent.value_or(change.path.out_of_order);
     if (change.srtt_us && change.progress) {
         const auto srtt = static_cast<float>(*change.srtt_us);
         if (second.rtt_us == 0 || srtt < second.rtt_us) second.rtt_us = srtt;
@@ -213,6 +213,9 @@ void Engine::State::take(const netwatch_socket_sample& record) {
 
 void Engine::State::take(const netwatch_retransmit& record) {
     Process* process = processes_.touch(record.process, record.header.netns, record.header.at_ns);
+    Socket* socket = record.why == NETWATCH_RETRANSMIT_SYN ? nullptr : sockets_.find(record.sock);
+    if (socket != nullptr && record.error < 0) ++socket->local_retransmits;
+    if (socket != nullptr && record.why != NETWATCH_RETRANSMIT_FAST) ++socket->timer_retransmits;
     if (is_passive(record.passive, record.tuple, record.header.netns))
         return;  // clients go away as they please
     Destination* destination =
@@ -220,11 +223,8 @@ void Engine::State::take(const netwatch_retransmit& record) {
     if (destination == nullptr) return;
     if (record.why == NETWATCH_RETRANSMIT_SYN) {
         destination->add_syn_retransmit(record, process);
-    } else {
-        if (Socket* socket = sockets_.find(record.sock); socket != nullptr && record.error < 0) {
-            ++socket->local_retransmits;
-        }
-        if (record.why == NETWATCH_RETRANSMIT_RTO) destination->add_stall(record, process);
+    } else if (record.why == NETWATCH_RETRANSMIT_RTO) {
+        destination->add_stall(record, process);
     }
     follow_failure(*destination);
 }
@@ -355,7 +355,7 @@ void Engine::State::judge() {
     std::vector<Finding> findings = judge_reachability(now, failing_);
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
     std::ranges::move(judge_service(now, late_), std::back_inserter(findings));
-    book_.apply(std::move(findings), now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
+    book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
 
     const std::vector<AddressKey> followed = book_.lossy_addresses();
     std::erase_if(lossy_, [&](const AddressKey& key) {

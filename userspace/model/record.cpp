@@ -54,7 +54,7 @@ core::Result<Record> decode_as(std::span<const std::byte> bytes, std::string_vie
     if (bytes.size() != sizeof(R)) {
         return core::fail(fmt::format("a {} record of {} bytes, expected {}", name, bytes.size(), sizeof(R)));
     }
-    R record;
+    R record{};
     std::memcpy(&record, bytes.data(), sizeof(R));
     if (!has_plausible_times(record))
         return core::fail(fmt::format("a {} record of an impossible time", name));

@@ -71,8 +71,8 @@ std::string trust_line(const model::HostView& view, std::size_t width) {
     parts.push_back(fmt::format("{:.1f} conn/s", view.attempts_per_s));
     std::string text = alarm_counts(view);
     for (const auto& part : parts) {
-        const std::string longer = text + " │ " + part;
-        if (cell_width(longer) <= width) text = longer;
+        std::string longer = fmt::format("{} │ {}", text, part);
+        if (cell_width(longer) <= width) text = std::move(longer);
     }
     return text;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 namespace netwatch::present {
@@ -33,7 +34,7 @@ std::string sparkline(std::span<const std::optional<double>> values, double top)
             continue;
         }
         const double share = top > 0 ? std::clamp(*value / top, 0.0, 1.0) : 0.0;
-        line += bars[static_cast<std::size_t>(share * (bars.size() - 1) + 0.5)];
+        line += bars[static_cast<std::size_t>(std::lround(share * static_cast<double>(bars.size() - 1)))];
     }
     return line;
 }

@@ -31,7 +31,7 @@ constexpr auto needed_capabilities = std::to_array<Capability>({{39, "CAP_BPF"},
 constexpr auto tracepoint_names =
     std::to_array<const char*>({"inet_sock_set_state", "tcp_retransmit_skb", "tcp_retransmit_synack",
                                 "tcp_receive_reset", "tcp_send_reset", "inet_sk_error_report", "kfree_skb",
-                                "icmp_send", "neigh_update", "neigh_timer_handler"});
+                                "icmp_send", "neigh_update", "neigh_timer_handler", "tcp_probe"});
 
 constexpr auto function_names = std::to_array<const char*>(
     {"inet_stream_connect", "inet_dgram_connect", "__x64_sys_socket", "__x64_sys_accept", "__x64_sys_accept4",
@@ -113,6 +113,7 @@ bool can_store_in_tracing(std::uint32_t tracepoint_type) {
     if (!map) return false;
     const auto instructions = std::to_array<bpf_insn>({
         load_first_argument<2>(),
+        // NOLINTNEXTLINE(misc-redundant-expression): LD and IMM are both 0
         {BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map.get()},
         {0, 0, 0, 0, 0},
         set<3>(0),

@@ -38,8 +38,10 @@ Obstacle lacks_tracepoint(const KernelFacts& facts, const std::string& name, int
     return std::nullopt;
 }
 
-Requirement tracepoint(std::string name, int least_arguments = 0) {
-    return [=](const KernelFacts& facts) { return lacks_tracepoint(facts, name, least_arguments); };
+Requirement tracepoint(std::string_view name, int least_arguments = 0) {
+    return [name = std::string(name), least_arguments](const KernelFacts& facts) {
+        return lacks_tracepoint(facts, name, least_arguments);
+    };
 }
 
 Requirement function_exit(std::vector<std::string> names) {
@@ -177,6 +179,9 @@ std::vector<Signal> packet_signals() {
            tracepoint("tcp_send_reset", 2),
            "why this host sends a RST; RSTs without a socket"}},
          "RSTs that this host sends"},
+        {"arrivals",
+         {{"tp_btf tcp_probe", {"on_segment"}, tracepoint("tcp_probe", 2), ""}},
+         "whether data that arrives out of order was lost or overtaken"},
         {"socket errors",
          {{"tp_btf inet_sk_error_report", {"on_error_report"}, tracepoint("inet_sk_error_report", 1), ""}},
          "the ICMP error behind a failure, and errors of UDP sockets"},
@@ -269,6 +274,7 @@ constexpr auto features = std::to_array<Feature>({
          auto& arguments = facts.tracepoints["tcp_send_reset"];
          arguments = std::min(arguments, 2);
      }},
+    {"segments", [](KernelFacts& facts) { facts.tracepoints.erase("tcp_probe"); }},
     {"error-report", [](KernelFacts& facts) { facts.tracepoints.erase("inet_sk_error_report"); }},
     {"drop-reason", [](KernelFacts& facts) { facts.tracepoints.erase("kfree_skb"); }},
     {"icmp-send", [](KernelFacts& facts) { facts.tracepoints.erase("icmp_send"); }},

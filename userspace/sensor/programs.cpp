@@ -60,6 +60,7 @@ void configure(netwatch_bpf& skeleton, const Plan& plan, const KernelFacts& fact
     skeleton.rodata->observe_all_netns = options.netns.empty();
     skeleton.rodata->has_storage = plan.storage;
     skeleton.rodata->has_cookie = plan.cookie;
+    skeleton.rodata->has_holes = wanted_programs(plan).contains("on_segment");
     skeleton.rodata->wakeup_bytes = options.ring_bytes / 4;
     for (const auto& [number, name] : facts.drop_reasons)
         if (number < std::size(skeleton.rodata->interesting_drops))

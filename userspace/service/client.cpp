@@ -52,6 +52,7 @@ core::Result<void> Client::reach() const {
     }
     path.copy(address.sun_path, sizeof(address.sun_path) - 1);
     const core::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return core::fail(fmt::format("no socket can be made: {}", std::strerror(errno)));
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
     if (::connect(fd.get(), generic, sizeof(address)) == 0 || errno == EAGAIN) return {};
     if (errno == EACCES) {

@@ -19,7 +19,7 @@
 #include <linux/types.h>
 #endif
 
-#define NETWATCH_ABI_VERSION 1
+#define NETWATCH_ABI_VERSION 2
 
 #define NETWATCH_ABSENT_U32 0xffffffffU
 #define NETWATCH_ABSENT_U64 0xffffffffffffffffULL
@@ -180,6 +180,9 @@ struct netwatch_tcp_counters {
     __u32 busy_jiffies;           /* cumulative time with data in flight or waiting */
     __u32 rwnd_limited_jiffies;
     __u32 sndbuf_limited_jiffies;
+    __u32 holes_resent;   /* holes in what arrived that a retransmission filled; absent without that hook */
+    __u32 segments_twice; /* segments that arrived again whole: late originals of those, for the most part;
+                             absent without that hook */
     __u32 soft_error;
     __u8 backoff;
     __u8 retransmits; /* unanswered RTOs in a row */
