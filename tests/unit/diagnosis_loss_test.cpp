@@ -327,5 +327,19 @@ TEST(DiagnosisLoss, WhatOneInstantLostIsOver) {
     EXPECT_THAT(alarms_after(story, 40), IsEmpty());
 }
 
+// The evidence of one way goes before that of the other.
+TEST(DiagnosisLoss, LossBothWaysIsNotRenamedWhileItHeals) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        const bool lossy = second >= 10 && second < 20;
+        flow.sends(50, lossy ? 3 : 0);
+        flow.receives(1'500);
+        flow.fills_holes(lossy ? 70 : 0, 0);
+    }));
+    watch.until(40);
+    ASSERT_EQ(watch.told().size(), 1U);
+    EXPECT_EQ(watch.told().begin()->second.cause, "both");
+    EXPECT_EQ(watch.told().begin()->second.state, model::IncidentState::resolved);
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

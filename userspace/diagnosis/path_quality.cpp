@@ -40,6 +40,9 @@ void ShareTest::add(double hits, double trials, core::BootNs at) {
     const double misses = std::max(trials - hits, 0.0);
     if (value_ == 0) since_ = at;
     value_ = std::clamp(value_ + hits * hit_ + misses * miss_, 0.0, 2 * alarm);
+    if (value_ < alarm) return;
+    if (!alarms(at)) onset_ = since_;
+    alarmed_at_ = at;
 }
 
 PathQuality::PathQuality()
@@ -75,7 +78,7 @@ void PathQuality::add(const FlowDelta& delta) {
     needless_.add(delta.needless, delta.segments, delta.at);
     arrivals_.add(lost_in, delta.segments_in + lost_in, delta.at);
 
-    if (delta.lost > 0 || lost_in > 0 || (delta.needless > 0 && needless_.alarms())) {
+    if (delta.lost > 0 || lost_in > 0 || (delta.needless > 0 && needless_.alarms(delta.at))) {
         last_loss_at_ = delta.at;
         const Window recent = window(delta.at, judged_span_ns);
         last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
@@ -124,7 +127,7 @@ std::optional<double> PathQuality::Window::loss_in_share() const {
 }
 
 bool PathQuality::forward_alarms(core::BootNs now) const {
-    if (!forward_.alarms()) return false;
+    if (!forward_.alarms(now)) return false;
     const Window recent = window(now, judged_span_ns);
     if (recent.lossy_seconds < enough_seconds || recent.lossy_flow_seconds < enough_flow_seconds)
         return false;
@@ -143,16 +146,16 @@ bool PathQuality::reverse_alarms(core::BootNs now) const {
     if (recent.lossy_seconds < enough_seconds || recent.lossy_in_flow_seconds < enough_flow_seconds)
         return false;
     const auto enough = static_cast<std::uint64_t>(enough_losses);
-    const bool holes = arrivals_.alarms() &&
+    const bool holes = arrivals_.alarms(now) &&
                        (recent.resent >= enough || (recent.open_holes > 0 && recent.out_of_order >= enough));
-    const bool acknowledgements = needless_.alarms() && recent.needless >= enough;
+    const bool acknowledgements = needless_.alarms(now) && recent.needless >= enough;
     return holes || acknowledgements;
 }
 
 core::BootNs PathQuality::onset(core::BootNs now) const {
     core::BootNs earliest = now;
     for (const ShareTest* test : {&forward_, &needless_, &arrivals_}) {
-        if (test->alarms()) earliest = std::min(earliest, test->since());
+        if (test->alarms(now)) earliest = std::min(earliest, test->onset());
     }
     return earliest;
 }

@@ -36,23 +36,29 @@ struct FlowDelta {
     bool passive = false;
 };
 
-// Sequential test of a share: is it `bad` rather than `good`? log_likelihood() >= alarm says so.
+// Sequential test of a share: is it `bad` rather than `good`? An alarm stays for a while after the evidence
+// has gone, so that what heals is not renamed on its way.
 class ShareTest {
 public:
     ShareTest(double good, double bad);
     void add(double hits, double trials, core::BootNs at);
-    void reset() { value_ = 0; }
-    [[nodiscard]] bool alarms() const { return value_ >= alarm; }
-    // When the present excursion from zero began: Page's estimate of the onset. Meaningful while it alarms.
-    [[nodiscard]] core::BootNs since() const { return since_; }
+    void reset() { value_ = 0, alarmed_at_ = 0; }
+    [[nodiscard]] bool alarms(core::BootNs now) const {
+        return alarmed_at_ != 0 && alarmed_at_ + kept_ns >= now;
+    }
+    // When the excursion from zero that led to the alarm began: Page's estimate of the onset.
+    [[nodiscard]] core::BootNs onset() const { return onset_; }
 
 private:
     // One false alarm in about e^18 observations: a month at 25 a second.
     static constexpr double alarm = 18;
+    static constexpr std::uint64_t kept_ns = 10 * core::ns_per_s;
     double hit_;
     double miss_;
     double value_ = 0;
-    core::BootNs since_ = 0;
+    core::BootNs since_ = 0;       // the present excursion
+    core::BootNs alarmed_at_ = 0;  // last; 0: never
+    core::BootNs onset_ = 0;
 };
 
 class PathQuality {
