@@ -137,9 +137,10 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     const bool mtu_step = socket.looked_at && counters.mss_bytes < socket.mss_bytes;
     const bool window_shut = counters.snd_wnd == 0;
     const bool moved_on = counters.delivered != socket.delivered || lost < socket.lost;
-    const bool counts = comparable && moved_on && !socket.stalled && !mtu_step && !window_shut;
-    if (counts) path.lost = lost - socket.lost;
+    const bool counts = comparable && moved_on && !mtu_step && !window_shut;
     // Retransmissions into a dead path are the outage's, also those of the look in which it came back.
+    const auto into_dead_path = static_cast<std::int32_t>(socket.stalled ? socket.timer_retransmits : 0);
+    if (counts) path.lost = lost - socket.lost - std::min(into_dead_path, std::max(lost - socket.lost, 0));
     socket.stalled = comparable && !moved_on && lost > socket.lost;
     socket.lost = lost;
 
