@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <map>
 #include <numeric>
 
@@ -303,6 +305,92 @@ TEST_F(SensorTest, AFullTableOfDropsGoesOnCountingByReason) {
     EXPECT_EQ(counted, room);
     EXPECT_EQ(without_destination, packets - room);
     EXPECT_EQ(accounts().at(NETWATCH_RECORD_DROPS).dropped_map, packets - room);
+    expect_balanced_books();
+}
+
+// The latest map of that name, which is this test's: the kernel keeps 15 characters of a name.
+core::Fd map_of(std::string_view name, bpf_map_info& info) {
+    core::Fd found;
+    for (std::uint32_t id = 0; bpf_map_get_next_id(id, &id) == 0;) {
+        core::Fd map(bpf_map_get_fd_by_id(id));
+        bpf_map_info one{};
+        std::uint32_t size = sizeof one;
+        if (!map || bpf_obj_get_info_by_fd(map.get(), &one, &size) != 0) continue;
+        if (name.substr(0, sizeof one.name - 1) != one.name) continue;
+        info = one;
+        found = std::move(map);
+    }
+    return found;
+}
+
+// Twice as many entries as fit, of keys that nobody else has.
+void overfill(std::string_view name) {
+    bpf_map_info info{};
+    const auto map = map_of(name, info);
+    ASSERT_TRUE(map) << name;
+    std::vector<std::byte> key(info.key_size), value(info.value_size);
+    for (std::uint32_t i = 0; i < 2 * info.max_entries; ++i) {
+        std::memcpy(key.data(), &i, sizeof i);
+        ASSERT_EQ(bpf_map_update_elem(map.get(), key.data(), value.data(), BPF_ANY), 0);
+    }
+}
+
+TEST_F(SensorTest, AFullTableOfSocketsTakesTheNew) {
+    open({.netns = {}, .disabled_features = {"socket-storage"}});
+    overfill("sockets_by_address");
+    const auto address = ipv4("127.0.0.1", 7009);
+    {
+        const auto listener = listen_on(address);
+        EXPECT_EQ(connect_to(address).error, 0);
+    }
+    EXPECT_EQ(connect_to(address).error, ECONNREFUSED);
+    drain();
+    const auto connects = all<netwatch_connect>();
+    ASSERT_THAT(connects, SizeIs(2));
+    for (const auto& connect : connects) expect_own_process(connect.process);
+    EXPECT_EQ(connects[0].outcome, NETWATCH_OUTCOME_ESTABLISHED);
+    EXPECT_EQ(connects[1].outcome, NETWATCH_OUTCOME_FAILED);
+    expect_balanced_books();
+}
+
+void run(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
+
+// A link whose other end answers no ARP, and gives up on it after 50 ms.
+void make_deaf_link() {
+    run("ip link add deaf0 type veth peer name deaf1 && ip link set deaf1 arp off up && "
+        "ip address add 10.76.0.1/24 dev deaf0 && ip link set deaf0 up");
+    for (const auto* setting : {"ucast_solicit=0", "mcast_solicit=1", "retrans_time_ms=50"})
+        run(std::string("sysctl -q -w net.ipv4.neigh.deaf0.") + setting);
+}
+
+TEST_F(SensorTest, AFullTableOfFailedNeighborsForgetsTheOldestAndTakesTheNew) {
+    ASSERT_NO_FATAL_FAILURE(make_deaf_link());
+    open();
+    if (!sees("neighbours")) GTEST_SKIP() << "this kernel does not show: neighbours";
+    const core::Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const auto fails = [&](const char* ip) {
+        const auto to = ipv4(ip, 7011);
+        ::sendto(sender.get(), "x", 1, 0, generic(to), sizeof to);
+        records_.clear();
+        for (int i = 0; i < 50 && all<netwatch_neighbor>().empty(); ++i) {
+            ::usleep(20'000);
+            drain();
+        }
+        return all<netwatch_neighbor>().size() == 1;
+    };
+    const auto recovers = [&](const std::string& ip) {
+        records_.clear();
+        run("ip neigh replace " + ip + " dev deaf0 lladdr 02:00:00:00:00:01 nud reachable");
+        drain();
+        return all<netwatch_neighbor>().size() == 1;
+    };
+    ASSERT_TRUE(fails("10.76.0.2"));
+    EXPECT_TRUE(recovers("10.76.0.2"));
+    ASSERT_TRUE(fails("10.76.0.3"));
+    overfill("failed_neighbors");
+    EXPECT_FALSE(recovers("10.76.0.3"));
+    ASSERT_TRUE(fails("10.76.0.4"));
+    EXPECT_TRUE(recovers("10.76.0.4"));
     expect_balanced_books();
 }
 

@@ -210,6 +210,47 @@ class Client:
             due += 1 / self.options.rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
+    async def race(self) -> None:
+        """Happy Eyeballs: the first address, a quarter of a second later the second; who is first wins."""
+        while True:
+            await self.pause()
+            addresses = self.rng.choice(self.options.targets)
+            log = Log(*addresses[0], "connect")
+            winner = await self._first_of(addresses)
+            log.done("ok" if winner else "timeout")
+            if winner:
+                await close(winner)
+
+    async def _first_of(self, addresses):
+        async def attempt(index: int, host: str, port: int):
+            await asyncio.sleep(0.25 * index)
+            return await asyncio.open_connection(host, port)
+
+        pending = {asyncio.create_task(attempt(i, *address)) for i, address in enumerate(addresses)}
+        deadline = time.monotonic() + self.options.timeout
+        winner = None
+        while pending and winner is None and time.monotonic() < deadline:
+            done, pending = await asyncio.wait(
+                pending, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
+            )
+            winner = next((task.result() for task in done if task.exception() is None), None)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return winner
+
+    async def datagrams(self) -> None:
+        """UDP in quantity; errors that come back are of no interest to it."""
+        loop = asyncio.get_running_loop()
+        senders = [
+            (await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=address))[0]
+            for address in self.options.targets
+        ]
+        while True:
+            await asyncio.sleep(0.02)
+            for _ in range(max(1, int(self.options.rate * 0.02))):
+                self.rng.choice(senders).sendto(b"a datagram of 23 bytes.")
+
     async def curl(self) -> None:
         """The real curl, one process a request."""
         while True:
@@ -248,6 +289,8 @@ MODES = (
     "scan",
     "speculative",
     "periodic",
+    "race",
+    "datagrams",
     "curl",
     "probe",
 )
@@ -256,7 +299,9 @@ MODES = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", choices=MODES)
-    parser.add_argument("targets", nargs="+", type=target)
+    parser.add_argument(
+        "targets", nargs="+", help="ip:port; several with commas between them for a race"
+    )
     parser.add_argument(
         "--rate", type=float, default=5.0, help="per second; for kept connections, per connection"
     )
@@ -266,6 +311,10 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=0, help="bytes of a request body")
     parser.add_argument("--seed", default="0")
     options = parser.parse_args()
+    if options.mode == "race":
+        options.targets = [[target(text) for text in pair.split(",")] for pair in options.targets]
+    else:
+        options.targets = [target(text) for text in options.targets]
     if options.mode == "probe":
         probe(options)
     else:

@@ -7,11 +7,15 @@ label is written here and nowhere else.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
+from lab import namespaces
 from lab.rig import Rig
-from lab.software import Nginx, Service, endpoint
+from lab.software import HERE, PYTHON, Nginx, Service, endpoint
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Label:
     members: tuple[str, ...] = ()  # each must be among the scope's members
     offender: str | None = None
     perspective: str = "client"
+    process: str | None = None  # the source's name
+    roots: int = 1  # two faults at once are two incidents
     set_allowed: tuple[
         str, ...
     ] = ()  # types that may stand first where one end cannot know, the truth in the set
@@ -35,9 +41,12 @@ class Label:
 
 @dataclass
 class Fault:
-    label: Label
+    """`label` is what the client's end can know, `at_server` the server's. None: nothing above info is right."""
+
+    label: Label | None
     heal: Callable[[], None]
     truth: Callable[[], dict] = field(default=lambda: {})  # what the injector itself has counted
+    at_server: Label | None = None
 
 
 def _at(ip: str, port: int | None) -> dict:
@@ -45,26 +54,26 @@ def _at(ip: str, port: int | None) -> dict:
     return {"destinations": ((ip, port),), "members": members, "scope_kinds": ("destination",)}
 
 
-def _nft_reject(family: int, reason4: str, reason6: str) -> str:
-    return f"reject with icmp type {reason4}" if family == 4 else f"reject with icmpv6 type {reason6}"
-
-
 def _match(family: int, ip: str, direction: str = "daddr") -> str:
     return f"{'ip' if family == 4 else 'ip6'} {direction} {ip}"
 
 
-def _filter(rig: Rig, host: str, hook: str, rule: str) -> Callable[[], None]:
-    """Loads one rule into a table of its own; the returned function takes the table away."""
-    chain = f"type filter hook {hook} priority 0\n{rule}\n"
-    rig.nft(host, f"table inet fault {{\nchain c {{\n{chain}}}\n}}\n")
-    return lambda: rig.nft(host, "delete table inet fault")
+def _filter(rig: Rig, host: str, hook: str, rules: str, table: str = "fault") -> Callable[[], None]:
+    """Loads rules into a table of their own; the returned function takes the table away."""
+    chain = f"type filter hook {hook} priority 0\n{rules}\n"
+    rig.nft(host, f"table inet {table} {{\nchain c {{\n{chain}}}\n}}\n")
+    return lambda: rig.nft(host, f"delete table inet {table}")
+
+
+def _counters(rig: Rig, host: str, table: str = "fault") -> list[int]:
+    """The packets that each counter of the table has seen, in order."""
+    document = json.loads(rig.run(host, ["nft", "-j", "list", "table", "inet", table]))
+    expressions = [e for item in document["nftables"] if "rule" in item for e in item["rule"]["expr"]]
+    return [e["counter"]["packets"] for e in expressions if "counter" in e]
 
 
 def _counted(rig: Rig, host: str) -> dict:
-    document = json.loads(rig.run(host, ["nft", "-j", "list", "table", "inet", "fault"]))
-    expressions = [e for item in document["nftables"] if "rule" in item for e in item["rule"]["expr"]]
-    counters = [e["counter"] for e in expressions if "counter" in e]
-    return {"seen": counters[0]["packets"], "dropped": counters[-1]["packets"]}
+    return {"dropped": _counters(rig, host)[-1]}
 
 
 def port_closed(nginx: Nginx, ip: str, port: int) -> Fault:
@@ -89,20 +98,45 @@ def firewall_drop(rig: Rig, family: int, router: str, ip: str, port: int, statef
     return Fault(Label("firewall_block", causes, **_at(ip, port)), heal, lambda: _counted(rig, router))
 
 
-def reject_port_unreachable(rig: Rig, family: int, ip: str, port: int) -> Fault:
-    verdict = _nft_reject(family, "port-unreachable", "port-unreachable")
-    heal = _filter(rig, "r2", "forward", f"{_match(family, ip)} tcp dport {port} {verdict}")
-    offender = rig.addresses.of("r2", family)
-    return Fault(
-        Label("firewall_block", ("icmp_port_unreachable",), offender=offender, **_at(ip, port)), heal
-    )
+_FILTERED = ("firewall_block", ("admin_prohibited",))
+_UNNAMED = ("firewall_block", ())  # the code names another thing than a filter; that others answer gives it away
+# What a REJECT rule can say: nftables' words for it, and what a right verdict makes of it.
+REJECTS: dict[int, dict[str, tuple[str, tuple[str, tuple[str, ...]]]]] = {
+    4: {
+        "port_unreachable": ("icmp type port-unreachable", ("firewall_block", ("icmp_port_unreachable",))),
+        "admin_prohibited": ("icmp type admin-prohibited", _FILTERED),
+        "host_prohibited": ("icmp type host-prohibited", _FILTERED),
+        "net_prohibited": ("icmp type net-prohibited", _FILTERED),
+        "host_unreachable": ("icmp type host-unreachable", _UNNAMED),
+        "net_unreachable": ("icmp type net-unreachable", _UNNAMED),
+        "protocol_unreachable": ("icmp type prot-unreachable", _UNNAMED),
+        "reset": ("tcp reset", ("firewall_block", ("reset_by_middlebox",))),
+    },
+    6: {
+        "port_unreachable": ("icmpv6 type port-unreachable", ("firewall_block", ("icmp_port_unreachable",))),
+        "admin_prohibited": ("icmpv6 type admin-prohibited", _FILTERED),
+        "policy_fail": ("icmpv6 type policy-fail", _FILTERED),
+        "reject_route": ("icmpv6 type reject-route", _FILTERED),
+        "host_unreachable": ("icmpv6 type addr-unreachable", _UNNAMED),
+        "net_unreachable": ("icmpv6 type no-route", _UNNAMED),
+        "reset": ("tcp reset", ("firewall_block", ("reset_by_middlebox",))),
+    },
+}  # fmt: skip
 
 
-def admin_prohibited(rig: Rig, family: int, ip: str, port: int) -> Fault:
-    verdict = _nft_reject(family, "admin-prohibited", "admin-prohibited")
-    heal = _filter(rig, "r2", "forward", f"{_match(family, ip)} tcp dport {port} {verdict}")
-    offender = rig.addresses.of("r2", family)
-    return Fault(Label("firewall_block", ("admin_prohibited",), offender=offender, **_at(ip, port)), heal)
+def rejected(rig: Rig, family: int, ip: str, port: int, how: str) -> Fault:
+    """A router answers for one port of a server, in one of the ways that REJECT has."""
+    words, (kind, causes) = REJECTS[family][how]
+    heal = _filter(rig, "r2", "forward", f"{_match(family, ip)} tcp dport {port} reject with {words}")
+    offender = rig.addresses.of("r2", family) if words != "tcp reset" else None
+    return Fault(Label(kind, causes, offender=offender, **_at(ip, port)), heal)
+
+
+def rejected_here(rig: Rig, family: int, ip: str, port: int, how: str) -> Fault:
+    """A rule of this host rejects what leaves for one port of a server."""
+    words, _ = REJECTS[family][how]
+    heal = _filter(rig, "cli", "output", f"{_match(family, ip)} tcp dport {port} reject with {words}")
+    return Fault(Label("firewall_block", ("local_rule",), **_at(ip, port)), heal)
 
 
 def local_output_drop(rig: Rig, family: int, ip: str, port: int) -> Fault:
@@ -189,26 +223,182 @@ def no_route_here(rig: Rig, family: int, destinations: list[tuple[str, int]], ca
     return Fault(label, lambda: rig.ip("cli", "route", "replace", prefix, "via", gateway))
 
 
-def _loss(rig: Rig, family: int, ip: str, direction: str, per_mille: int, cause: str) -> Fault:
-    match = _match(family, ip, direction)
-    rule = f"{match} counter\n{match} numgen random mod 1000 < {per_mille} counter drop"
+def all_silent(rig: Rig, family: int, destinations: list[tuple[str, int]]) -> Fault:
+    """The uplink behind the first router swallows everything; only the neighbour on the own link answers."""
+    heal = _filter(rig, "r1", "forward", "counter drop")
+    label = Label(
+        "routing_failure",
+        (),
+        scope_kinds=("path", "uplink", "host", "region"),
+        destinations=tuple(destinations),
+        set_allowed=("firewall_block", "host_unreachable"),
+    )
+    return Fault(label, heal)
+
+
+def prefix_refused(rig: Rig, family: int, destinations: list[tuple[str, int]], kind: str) -> Fault:
+    """The first router's route to network b answers: `unreachable` or `prohibit`."""
+    prefix = rig.addresses.b.aggregate(family)
+    gateway = rig.addresses.core.host(2, family)
+    rig.ip("r1", "route", "replace", kind, prefix)
+    offender = rig.addresses.of("r1", family)
+    label = _prefix_label(rig, family, destinations, "icmp_net_unreachable", offender=offender)
+    if kind == "prohibit":  # the same words as a filter's: a policy either way
+        label = replace(label, type="firewall_block", causes=("admin_prohibited",))
+    return Fault(label, lambda: rig.ip("r1", "route", "replace", prefix, "via", gateway))
+
+
+def host_route(rig: Rig, family: int, ip: str, kind: str) -> Fault:
+    """The first router has a route of its own for one address: `blackhole`, `unreachable` or `prohibit`."""
+    single = f"{ip}/{32 if family == 4 else 128}"
+    rig.ip("r1", "route", "add", kind, single)
+    offender = None if kind == "blackhole" else rig.addresses.of("r1", family)
+    kinds = ("destination", "prefix")  # a prefix of one address is that address
+    where = {"destinations": ((ip, None),), "scope_kinds": kinds, "offender": offender}
+    label = {
+        "blackhole": Label(
+            "routing_failure", (), set_allowed=("host_unreachable", "firewall_block"), **where
+        ),
+        "unreachable": Label("routing_failure", (), set_allowed=("host_unreachable",), **where),
+        "prohibit": Label("firewall_block", ("admin_prohibited",), **where),
+    }[kind]
+    return Fault(label, lambda: rig.ip("r1", "route", "del", kind, single))
+
+
+def ports_closed(nginxes: list[Nginx], destinations: list[tuple[str, int]]) -> Fault:
+    """Several servers' processes end at once: each of their addresses in use refuses, others of the network go on."""
+    for nginx in nginxes:
+        nginx.stop()
+
+    def heal() -> None:
+        for nginx in nginxes:
+            nginx.start()
+
+    label = Label(
+        "port_blocked",
+        ("closed_port",),
+        scope_kinds=("destination", "prefix"),
+        destinations=tuple(destinations),
+        roots=len({ip for ip, _ in destinations}),
+    )
+    return Fault(label, heal)
+
+
+def answers_swallowed(rig: Rig, family: int, ip: str, port: int) -> Fault:
+    """What a server's port sends disappears on the way; what comes to it arrives. The server's end cannot know."""
+    rule = f"{_match(family, ip, 'saddr')} tcp sport {port} counter drop"
     heal = _filter(rig, "r2", "forward", rule)
+    return Fault(Label("firewall_block", (), **_at(ip, port)), heal)
+
+
+# A segment with data is longer than any bare acknowledgement, its options included.
+_BARE = {4: 100, 6: 120}
+
+
+def _loss_rules(family: int, ip: str, direction: str, per_mille: int) -> str:
+    """Counts what passes, and what is dropped that its sender has to repeat (data, FIN) and that not."""
+    match = _match(family, ip, direction)
+    return "\n".join(
+        (
+            f"{match} counter",
+            f"{match} numgen random mod 1000 < {per_mille} meta mark set 7",
+            f"meta mark 7 meta length > {_BARE[family]} counter drop",
+            "meta mark 7 tcp flags & (fin | psh) != 0x0 counter drop",
+            "meta mark 7 counter drop",
+        )
+    )
+
+
+def _counted_loss(rig: Rig, table: str = "fault") -> dict:
+    seen, data, last, bare = _counters(rig, "r2", table)
+    return {"seen": seen, "dropped": data + last + bare, "dropped_data": data + last}
+
+
+def _at_server(ip: str, port: int, client: str, cause: str) -> Label:
+    return Label(
+        "packet_loss", (cause,), scope_kinds=("destination",), destinations=((ip, port),), members=(client,),
+        perspective="server", process="nginx",
+    )  # fmt: skip
+
+
+def loss(rig: Rig, family: int, ip: str, port: int, per_mille: int, cause: str) -> Fault:
+    """A share of the packets to a server (`forward`), from it (`reverse`) or both ways disappears."""
+    directions = {"forward": ["daddr"], "reverse": ["saddr"], "both": ["daddr", "saddr"]}[cause]
+    heals = [
+        _filter(rig, "r2", "forward", _loss_rules(family, ip, direction, per_mille), f"fault_{direction}")
+        for direction in directions
+    ]
+
+    def heal() -> None:
+        for one in heals:
+            one()
+
+    def truth() -> dict:
+        counts = [_counted_loss(rig, f"fault_{direction}") for direction in directions]
+        return {key: sum(c[key] for c in counts) for key in counts[0]}
+
     label = Label("packet_loss", (cause,), destinations=((ip, None),), scope_kinds=("destination",))
-    return Fault(label, heal, lambda: _counted(rig, "r2"))
+    seen_there = {"forward": "reverse", "reverse": "forward", "both": "both"}[cause]
+    there = _at_server(ip, port, rig.addresses.of("cli", family), seen_there)
+    return Fault(label, heal, truth, at_server=there)
 
 
-def loss_forward(rig: Rig, family: int, ip: str, per_mille: int) -> Fault:
-    """A share of the packets to a server disappears; nothing that comes back does."""
-    return _loss(rig, family, ip, "daddr", per_mille, "forward")
+def reordered(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> Fault:
+    """A share of the packets to and from a server are overtaken by those behind them. Nothing is lost."""
+    process = rig.spawn(
+        "r2",
+        [PYTHON, str(HERE / "shim.py"), "shim0", "--share", str(share), "--late-ms", str(late_ms)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdout.readline().strip() != "ready":
+        raise RuntimeError("the shim did not start")
+    rig.ip("r2", "link", "set", "shim0", "up")
+    rig.ip("r2", f"-{family}", "route", "add", "default", "dev", "shim0", "table", "77")
+    rules = [["to", ip, "iif", "down0"], ["from", ip, "iif", "dc0"]]
+    for rule in rules:
+        rig.ip("r2", f"-{family}", "rule", "add", *rule, "lookup", "77")
+
+    def heal() -> None:
+        for rule in rules:
+            rig.ip("r2", f"-{family}", "rule", "del", *rule, "lookup", "77")
+        namespaces.stop(process)
+
+    return Fault(None, heal)
 
 
-def loss_reverse(rig: Rig, family: int, ip: str, per_mille: int) -> Fault:
-    """A share of the packets from a server disappears; nothing that goes there does."""
-    return _loss(rig, family, ip, "saddr", per_mille, "reverse")
-
-
-def service_slow(service: Service, ip: str, port: int, delay_s: float) -> Fault:
+def service_slow(service: Service, ip: str, port: int, delay_s: float, usual_s: float = 0.0) -> Fault:
     """The application answers late; the network and the server's kernel are as quick as ever."""
     service.set_delay(delay_s)
     label = Label("slow_service", ("waiting", "slow"), **_at(ip, port))
+    return Fault(label, lambda: service.set_delay(usual_s))
+
+
+def service_mute(service: Service, ip: str, port: int) -> Fault:
+    """The application takes requests and never answers one."""
+    service.set_delay(None)
+    label = Label("slow_service", ("waiting",), **_at(ip, port))
     return Fault(label, lambda: service.set_delay(0.0))
+
+
+def service_hung(service: Service, ip: str, port: int) -> Fault:
+    """The server's process stands still; its kernel accepts and acknowledges."""
+    service.hang(True)
+    label = Label("slow_service", ("waiting",), **_at(ip, port))
+    return Fault(label, lambda: service.hang(False))
+
+
+def backlog_full(service: Service, ip: str, port: int) -> Fault:
+    """The process does not accept and its short queue overflows: from outside, SYNs go unanswered."""
+    service.hang(True)
+    where = _at(ip, port) | {"scope_kinds": ("destination", "process", "host")}
+    label = Label(
+        "connection_exhaustion", ("listen_backlog",), set_allowed=("slow_service", "firewall_block"), **where
+    )
+    return Fault(label, lambda: service.hang(False))
+
+
+def agent_asleep(pid: int) -> Fault:
+    """The agent itself is stopped for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    return Fault(None, lambda: os.kill(pid, signal.SIGCONT))

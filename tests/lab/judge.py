@@ -9,6 +9,10 @@ from lab.faults import Label
 from support import contract
 
 CLEAR_WITHIN_S = 15.0
+# How far the estimate of lost segments may be from the injector's count: one run of cubic with enough losses.
+# Under bbr single runs spread wider than the mean does, so there it is reported.
+ESTIMATE_WITHIN = 0.02
+ESTIMATE_LOSSES = 200
 
 
 @dataclass
@@ -26,6 +30,9 @@ class Run:
     updates: list[Update]
     final: list[dict]
     view: dict
+    injector: dict = field(default_factory=dict)
+    estimate: int | None = None  # of the segments lost on the way there
+    congestion_control: str = ""
 
 
 @dataclass
@@ -42,6 +49,9 @@ class Result:
     bar_s: float | None = None
     reasons: list[str] = field(default_factory=list)
     injector: dict = field(default_factory=dict)  # the injector's own counts
+    estimate: int | None = None  # what the agent makes of them
+    congestion_control: str = ""
+    background: str = ""
     took_s: float = 0.0
 
     def as_json(self) -> dict:
@@ -82,6 +92,8 @@ def describes(label: Label, incident: dict) -> list[str]:
     if missing := set(label.members) - set(scope["members"]):
         wrong.append(f"scope members lack {', '.join(sorted(missing))}")
     wrong += _destination_faults(label, incident["destination"])
+    if label.process and incident["source"].get("comm") != label.process:
+        wrong.append(f"process {incident['source'].get('comm')}, not {label.process}")
     if incident["perspective"] != label.perspective:
         wrong.append(f"perspective {incident['perspective']}, not {label.perspective}")
     wrong += _offender_faults(label, incident["root_cause"].get("offender"))
@@ -89,11 +101,11 @@ def describes(label: Label, incident: dict) -> list[str]:
 
 
 def _destination_faults(label: Label, destination: dict | None) -> list[str]:
-    if label.scope_kinds == ("prefix",):
+    if len(label.destinations) > 1:
         # The most affected one, or none.
         if destination is None or destination["ip"] in {ip for ip, _ in label.destinations}:
             return []
-        return [f"destination {destination['ip']} is not in the prefix"]
+        return [f"destination {destination['ip']} is none of those hit"]
     (ip, port), *_ = label.destinations
     if destination is None:
         return ["no destination"]
@@ -143,7 +155,7 @@ def truth_text(label: Label | None) -> str:
 
 
 def judge(run: Run) -> Result:
-    result = Result(truth=truth_text(run.label))
+    result = Result(truth=truth_text(run.label), injector=run.injector, estimate=run.estimate)
     reasons = result.reasons
     reasons += contract.list_violations(run.final)
     reasons += _update_violations(run.updates)
@@ -182,18 +194,38 @@ def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
     roots = [i for i in run.final if is_root(i) and i["id"] not in before]
     right = [i for i in roots if names(run.label, i)]
     chosen = (right or roots or [None])[0]
-    result.false_incidents += len(roots) - min(1, len(right))
+    result.false_incidents += len(roots) - min(run.label.roots, len(right))
     if chosen is None:
         reasons.append("no incident")
         return
     result.verdict, result.confidence = verdict_text(chosen), chosen["confidence"]
     if not right:
         reasons.append(f"type {chosen['type']}, not {run.label.type}: {chosen['summary']}")
-    if len(roots) != 1:
+    if len(roots) != run.label.roots:
         others = "; ".join(f"{verdict_text(i)} {i['scope']['members']}" for i in roots if i is not chosen)
-        reasons.append(f"{len(roots)} root incidents for one fault: also {others}")
+        reasons.append(f"{len(roots)} root incidents, not {run.label.roots}: also {others}")
     reasons += describes(run.label, chosen)
+    _judge_estimate(run, result)
     _judge_times(run, result, chosen)
+
+
+def loss_estimate(incidents: list[dict]) -> int | None:
+    """How many segments the agent says were lost on the way there."""
+    for incident in incidents:
+        if incident["type"] == "packet_loss" and is_root(incident):
+            for item in incident["evidence"]:
+                if item["signal"] == "segments_lost":
+                    return round(item["value"])
+    return None
+
+
+def _judge_estimate(run: Run, result: Result) -> None:
+    dropped = run.injector.get("dropped_data", 0)
+    known = run.estimate is not None and not run.late
+    if not known or run.label.causes != ("forward",) or run.congestion_control != "cubic":
+        return
+    if dropped >= ESTIMATE_LOSSES and abs(run.estimate - dropped) > ESTIMATE_WITHIN * dropped:
+        result.reasons.append(f"{run.estimate} segments lost by its estimate, {dropped} by the injector's count")
 
 
 def _judge_times(run: Run, result: Result, chosen: dict) -> None:

@@ -104,10 +104,11 @@ class Addresses:
 class Rig:
     """Namespaces up on entry, gone on exit, however the run ends. Use it as a context manager."""
 
-    def __init__(self, seed: int, keep: bool = False):
+    def __init__(self, seed: int, keep: bool = False, congestion_control: str | None = None):
         self.rng = random.Random(f"rig {seed}")
         self.addresses = Addresses.drawn(self.rng)
-        self.congestion_control = self.rng.choice(_usable_congestion_controls())
+        drawn = self.rng.choice(_usable_congestion_controls())
+        self.congestion_control = congestion_control or drawn
         self.keep = keep
         self.prefix = f"nwlab-{os.getpid()}-{secrets.token_hex(3)}"
         self.directory: Path | None = None

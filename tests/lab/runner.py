@@ -11,9 +11,10 @@ from pathlib import Path
 
 from lab import judge, recording
 from lab.agent import Agent
-from lab.faults import Fault
+from lab.faults import Label
 from lab.rig import Rig
-from lab.scenarios import Lab, Scenario
+from lab.scenarios import Scenario
+from lab.world import Lab
 
 # An attempt takes a millisecond; one that took this long has waited for a retransmission or for the service.
 SLOW_MS = 190
@@ -24,61 +25,79 @@ class Options:
     binary: Path
     seed: int
     keep: bool = False
-    late_s: float | None = None  # overrides a late scenario's own
+    late_s: float | None = None  # starts the agent so long after the onset in every scenario with a fault
+    congestion_control: str | None = None  # else from the seed
+    background: str | None = None  # else from the seed
 
 
 def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
     """Never raises for a wrong verdict or a dead agent: the result says so."""
     begun = time.monotonic()
-    with Rig(options.seed, options.keep) as rig:
-        lab = Lab(rig, options.seed, scenario.family)
-        agent = Agent(options.binary, rig.directory, rig.netns_path("cli"))
+    with Rig(options.seed, options.keep, options.congestion_control) as rig:
+        lab = Lab(rig, options.seed, scenario.family, options.background)
+        observed = "cli" if scenario.end == "client" else lab.victim
+        lab.agent = agent = Agent(options.binary, rig.directory, rig.netns_path(observed))
         try:
-            result = _run(scenario, options, lab, agent)
+            result = _run(scenario, options, lab, agent, rig.netns_inode(observed))
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             result = judge.Result(reasons=[f"{type(error).__name__}: {error}"])
         finally:
             agent.stop()
         result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
+        result.congestion_control, result.background = rig.congestion_control, lab.background_kind
         result.took_s = round(time.monotonic() - begun, 1)
         if options.keep:
             _keep(rig, agent, result)
     return result
 
 
-def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.Result:
+def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: int) -> judge.Result:
     rng = random.Random(f"runner {options.seed}")
     scenario.prepare(lab)
-    late_s = (options.late_s or scenario.late_s) if scenario.late_s else 0.0
+    late_s = scenario.late_s or (options.late_s or 0.0 if scenario.kind == "fault" else 0.0)
     if not late_s:
         agent.start()
     time.sleep(rng.uniform(0.7, 1.3) if late_s else rng.uniform(6.3, 8.9))  # the healthy lead-in
     onset_at = time.time()
     fault = scenario.happen(lab)
+    label = fault and (fault.label if scenario.end == "client" else fault.at_server)
     if late_s:
         time.sleep(late_s)
         agent.start()
-    if fault:
-        healed_at, counts = _follow_fault(scenario, agent, fault, onset_at, rng)
+    after = 0.0 if late_s else onset_at
+    if label:
+        _follow_fault(scenario, agent, label, onset_at, after, rng)
     else:
         agent.wait_until(lambda updates: any(judge.is_alarm(u.incident) for u in updates), scenario.watch_s)
-        healed_at, counts = time.time(), {}
+    counts = fault.truth() if fault else {}
+    if fault:
+        fault.heal()
+    healed_at = time.time()
+    estimate = None
+    if label and label.type == "packet_loss":
+        time.sleep(1.7)  # a walk over the sockets and what was on its way: still before it can be called healed
+        estimate = judge.loss_estimate(agent.incidents())
+    if fault:
+        agent.wait_until(_all_resolved, judge.CLEAR_WITHIN_S + 1)
     view = agent.view()
     lab.stop_clients()
     final = _settled(agent)
     asked_at = time.time()
     run = judge.Run(
-        label=fault and fault.label,
-        netns=lab.rig.netns_inode("cli"),
+        label=label,
+        netns=netns,
         ready_at=agent.ready_at,
         onset_at=onset_at,
         healed_at=healed_at,
-        first_affected_at=_first_affected(lab, fault, onset_at),
+        first_affected_at=_first_affected(lab, label, onset_at),
         deadline_s=scenario.deadline_s,
         late=bool(late_s),
         updates=list(agent.updates),
         final=final,
         view=view,
+        injector=counts,
+        estimate=estimate,
+        congestion_control=lab.rig.congestion_control,
     )
     was_alive = agent.alive()
     status = agent.stop()
@@ -90,24 +109,18 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent) -> judge.
     elif status != 0:
         result.reasons.append(f"the agent ended with {status}")
     result.reasons += recording.violations(agent, run.final, run.netns)
-    result.injector = counts
     result.ok = not result.reasons
     return result
 
 
-def _follow_fault(scenario, agent, fault, onset_at, rng) -> tuple[float, dict]:
-    """Waits for the right verdict, looks whether it lasts, heals, waits for the end.
-
-    Returns when it was healed, and what the injector has counted until then.
-    """
-    after = 0.0 if scenario.late_s else onset_at
-    agent.wait_until(lambda updates: judge.told_in_full(fault.label, updates, after), scenario.deadline_s + 1)
-    agent.wait_until(lambda _: False, rng.uniform(1.7, 2.3) if scenario.late_s else rng.uniform(3.1, 4.7))
-    counts = fault.truth()
-    fault.heal()
-    healed_at = time.time()
-    agent.wait_until(_all_resolved, judge.CLEAR_WITHIN_S + 1)
-    return healed_at, counts
+def _follow_fault(scenario, agent, label, onset_at: float, after: float, rng) -> None:
+    """Waits for the right verdict, looks whether it lasts."""
+    if scenario.length_s:
+        left = onset_at + scenario.length_s - time.time()
+        agent.wait_until(lambda _: False, left)
+        return
+    agent.wait_until(lambda updates: judge.told_in_full(label, updates, after), scenario.deadline_s + 1)
+    agent.wait_until(lambda _: False, rng.uniform(*scenario.hold_s))
 
 
 def _all_resolved(updates) -> bool:
@@ -129,9 +142,9 @@ def _settled(agent: Agent) -> list[dict]:
     return before
 
 
-def _first_affected(lab: Lab, fault: Fault | None, onset_at: float) -> float | None:
+def _first_affected(lab: Lab, label: Label | None, onset_at: float) -> float | None:
     """When the first attempt began that the fault has spoiled, as the clients saw it."""
-    if fault and fault.label.type == "packet_loss":
+    if label and label.type == "packet_loss":
         return onset_at  # it spoils packets at once, and attempts only now and then
     times = [
         max(outcome["t"], onset_at)

@@ -1,61 +1,19 @@
 """The scenarios: for each, the software and the load on the observed host, and what happens to them.
 
-Rates, ports, counts, timeouts, delays and who is hit come from the seed.
+Magnitudes, delays and causes come from the seed.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
-from lab import faults
+from lab import faults, world
 from lab.faults import Fault
-from lab.rig import SERVERS, Rig
-from lab.software import Client, Iperf3Server, Nginx, Service, endpoint, start_client
-
-
-class Lab:
-    """One run's world: the rig, its software, and whom the fault will hit."""
-
-    def __init__(self, rig: Rig, seed: int, family: int):
-        self.rig, self.family = rig, family
-        self.rng = random.Random(f"scenario {seed}")
-        self.victim, *self.others = self.rng.sample(SERVERS, 3)
-        self.ports = self.rng.sample(range(2001, 9999), 3)
-        self.timeout = round(self.rng.uniform(2.1, 4.9), 2)
-        self.nginx: dict[str, Nginx] = {}
-        self.service: Service | None = None
-        self.clients: list[Client] = []
-
-    def ip(self, host: str, network: str = "a") -> str:
-        return self.rig.addresses.of(host, self.family, network)
-
-    def at(self, host: str, port: int, network: str = "a") -> str:
-        return endpoint(self.ip(host, network), port)
-
-    def nginx_on(self, *hosts: str, **settings) -> None:
-        for host in hosts:
-            self.nginx[host] = Nginx(self.rig, host, self.ports, **settings)
-
-    def client(self, mode: str, targets: list[str], **options) -> Client:
-        options = {"timeout": self.timeout} | options
-        self.clients.append(start_client(self.rig, mode, targets, **options))
-        return self.clients[-1]
-
-    def rate(self, low: float, high: float) -> float:
-        return round(self.rng.uniform(low, high), 3)
-
-    def background(self) -> None:
-        """The healthy rest of the host's traffic: other servers, new and kept connections."""
-        targets = [self.at(host, port) for host in self.others for port in self.ports[:2]]
-        self.client("connects", targets, rate=self.rate(2.3, 4.1))
-        self.client("keep", targets, count=3, rate=self.rate(0.7, 1.9))
-
-    def stop_clients(self) -> None:
-        for client in self.clients:
-            client.stop()
+from lab.rig import SERVERS
+from lab.software import Iperf3Server
+from lab.world import Lab
 
 
 @dataclass(frozen=True)
@@ -67,111 +25,14 @@ class Scenario:
     happen: Callable[[Lab], Fault | None]
     number: int | None = None  # of the list of faults in the acceptance's terms
     family: int = 4
+    end: str = "client"  # or "server": whose namespace the agent watches
     quick: bool = False
     late_s: float = 0.0  # the agent starts this long after the onset
     bar_s: float | None = None  # the aim for the time to detect, reported
     deadline_s: float = 15.0  # the bound for the time to detect, asserted
-    watch_s: float = 7.0  # healthy scenarios: how long to look on afterwards
-
-
-# --- loads ---------------------------------------------------------------------------------------------------
-
-
-def _web_load(lab: Lab, ports: int = 1, kept: bool = True) -> None:
-    """Open-loop connects, curl and kept connections to the first ports of the victim's nginx."""
-    lab.nginx_on(*SERVERS)
-    targets = [lab.at(lab.victim, port) for port in lab.ports[:ports]]
-    lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
-    lab.client("curl", targets, rate=lab.rate(1.3, 2.3))
-    if kept:
-        lab.client("keep", targets, count=2, rate=lab.rate(1.1, 2.7))
-    lab.background()
-
-
-def _one_port(lab: Lab) -> None:
-    _web_load(lab)
-
-
-def _three_ports(lab: Lab) -> None:
-    _web_load(lab, ports=3)
-
-
-def _port_with_siblings(lab: Lab) -> None:
-    """One port will be filtered; the others of the same host stay in use. Kept flows only on those."""
-    _web_load(lab, ports=1, kept=False)
-    siblings = [lab.at(lab.victim, port) for port in lab.ports[1:]]
-    lab.client("connects", siblings, rate=lab.rate(2.3, 3.7))
-    lab.client("keep", siblings, count=2, rate=lab.rate(1.1, 2.7))
-
-
-def _two_ports(lab: Lab) -> None:
-    _web_load(lab, ports=2)
-
-
-def _neighbor_load(lab: Lab) -> None:
-    lab.nginx_on("near", *SERVERS)
-    targets = [lab.at("near", port) for port in lab.ports[:2]]
-    lab.client("connects", targets, rate=lab.rate(3.1, 5.3))
-    lab.client("keep", targets, count=2, rate=lab.rate(1.1, 2.7))
-    lab.background()
-
-
-def _prefix_load(lab: Lab) -> None:
-    """All three servers by their addresses in network b, where the fault will be, and in network a."""
-    lab.nginx_on(*SERVERS)
-    targets = [lab.at(server, lab.ports[0], "b") for server in SERVERS]
-    lab.client("connects", targets, rate=lab.rate(6.1, 9.7))
-    lab.client("curl", targets, rate=lab.rate(1.3, 2.3))
-    lab.client("keep", targets, count=3, rate=lab.rate(0.7, 1.3))
-    lab.background()
-
-
-def _upload_load(lab: Lab) -> None:
-    lab.nginx_on(*SERVERS)
-    targets = [lab.at(lab.victim, lab.ports[0])]
-    size = 1024 * lab.rng.randrange(97, 163)
-    lab.client("keep", targets, count=4, rate=lab.rate(2.3, 3.7), size=size, timeout=7.3)
-    lab.client("connects", targets, rate=lab.rate(3.1, 5.3), timeout=7.3)
-    lab.background()
-
-
-def _download_load(lab: Lab) -> None:
-    lab.nginx_on(*SERVERS)
-    targets = [lab.at(lab.victim, lab.ports[0])]
-    lab.client("keep", targets, count=2, rate=lab.rate(1.3, 2.3), path="/blob", timeout=9.7)
-    lab.client("curl", targets, rate=lab.rate(0.7, 1.3), path="/blob", timeout=9.7)
-    lab.background()
-
-
-def _service_load(lab: Lab) -> None:
-    lab.nginx_on(*lab.others)
-    lab.service = Service(lab.rig, lab.victim, lab.ports[:1])
-    targets = [lab.at(lab.victim, lab.ports[0])]
-    lab.client("keep", targets, count=3, rate=lab.rate(1.3, 2.3), timeout=9.7)
-    lab.client("connects", targets, rate=lab.rate(2.3, 3.9), timeout=9.7)
-    lab.background()
-
-
-def _plain_load(lab: Lab) -> None:
-    lab.nginx_on(*SERVERS)
-    lab.background()
-
-
-def _short_keepalive_load(lab: Lab) -> None:
-    """A server that closes kept connections soon and often, and a client that opens some ahead of need."""
-    lab.nginx_on(lab.victim, keepalive_s=1, keepalive_requests=3)
-    lab.nginx_on(*lab.others)
-    targets = [lab.at(lab.victim, port) for port in lab.ports]
-    lab.client("keep", targets, count=11, rate=lab.rate(0.9, 2.1))
-    lab.client("speculative", targets, rate=lab.rate(2.3, 4.7))
-    lab.background()
-
-
-def _dead_health_check_load(lab: Lab) -> None:
-    """A backend that was never up, asked at strict intervals since before the agent came."""
-    _plain_load(lab)
-    dead = lab.at(lab.victim, lab.rng.randrange(10001, 10999))
-    lab.client("periodic", [dead], rate=lab.rate(0.9, 1.7))
+    length_s: float | None = None  # the fault lasts so long, named or not
+    hold_s: tuple[float, float] = (3.1, 4.7)  # how long it goes on once it is named
+    watch_s: float = 7.0  # where nothing is to be said: how long to look on
 
 
 # --- what happens --------------------------------------------------------------------------------------------
@@ -204,8 +65,81 @@ def _no_route_here(lab: Lab) -> Fault:
     return faults.no_route_here(lab.rig, lab.family, _b_destinations(lab), cause)
 
 
-def _loss(injector, low: int, high: int) -> Callable[[Lab], Fault]:
-    return lambda lab: injector(lab.rig, lab.family, lab.ip(lab.victim), lab.rng.randint(low, high))
+def _rejected(how: str) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.rejected(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], how)
+
+
+def _rejected_here(how: str) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.rejected_here(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], how)
+
+
+def _new_flows_dropped(lab: Lab) -> Fault:
+    return faults.firewall_drop(lab.rig, lab.family, "r1", lab.ip(lab.victim), lab.ports[0], stateful=True)
+
+
+def _host_down(lab: Lab) -> Fault:
+    return faults.host_down_routed(lab.rig, lab.family, lab.victim)
+
+
+def _neighbor_down(lab: Lab) -> Fault:
+    return faults.host_down_on_link(lab.rig, lab.family)
+
+
+def _prefix_blackholed(lab: Lab) -> Fault:
+    return faults.prefix_blackholed(lab.rig, lab.family, _b_destinations(lab))
+
+
+def _all_silent(lab: Lab) -> Fault:
+    destinations = [(lab.ip(s, n), lab.ports[0]) for s in SERVERS for n in ("a", "b")]
+    return faults.all_silent(lab.rig, lab.family, destinations)
+
+
+def _prefix_refused(kind: str) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.prefix_refused(lab.rig, lab.family, _b_destinations(lab), kind)
+
+
+def _host_route(kind: str) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.host_route(lab.rig, lab.family, lab.ip(lab.victim), kind)
+
+
+def _two_of_three_closed(lab: Lab) -> Fault:
+    other = lab.others[0]  # the background uses its address in network a, too
+    addresses = [lab.ip(lab.victim, "b"), lab.ip(other, "b"), lab.ip(other, "a")]
+    closed = [lab.nginx[server] for server in (lab.victim, other)]
+    return faults.ports_closed(closed, [(ip, lab.ports[0]) for ip in addresses])
+
+
+def _loss(cause: str, low: int, high: int) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.loss(
+        lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], lab.rng.randint(low, high), cause
+    )
+
+
+def _reordered(lab: Lab) -> Fault:
+    share, late_ms = lab.rng.uniform(0.045, 0.057), lab.rng.uniform(0.7, 3.1)
+    return faults.reordered(lab.rig, lab.family, lab.ip(lab.victim), share, late_ms)
+
+
+def _on_service(injector) -> Callable[[Lab], Fault]:
+    return lambda lab: injector(lab.service, lab.ip(lab.victim), lab.ports[0])
+
+
+def _service_sluggish(lab: Lab) -> Fault:
+    delay_s = round(lab.rng.uniform(0.29, 0.37), 3)
+    return faults.service_slow(lab.service, lab.ip(lab.victim), lab.ports[0], delay_s, usual_s=0.005)
+
+
+def _agent_asleep(lab: Lab) -> None:
+    fault = faults.agent_asleep(lab.agent.pid)
+    time.sleep(3.1)
+    fault.heal()
+
+
+def _ipv6_swallowed(lab: Lab) -> Fault:
+    """IPv6 to one server is dead; every client wins by IPv4."""
+    fault = faults.host_route(lab.rig, 6, lab.rig.addresses.of(lab.victim, 6), "blackhole")
+    return replace(fault, label=None)
+
 
 
 def _service_slow(lab: Lab) -> Fault:
@@ -267,28 +201,27 @@ def _healthy(name, title, prepare, happen, quick=False, **more) -> Scenario:
     return Scenario(name, title, "healthy", prepare, happen, quick=quick, **more)
 
 
-_REJECT_UNREACHABLE = _on_victim_port(faults.reject_port_unreachable)
-_ADMIN_PROHIBITED = _on_victim_port(faults.admin_prohibited)
 _LOCAL_DROP = _on_victim_port(faults.local_output_drop)
-_LOSS_FORWARD = _loss(faults.loss_forward, 45, 57)
+_LOSS_FORWARD = _loss("forward", 45, 57)
+_LOSS_REVERSE = _loss("reverse", 45, 57)
 
-SCENARIOS: list[Scenario] = [
+CORE: list[Scenario] = [
     *_fault(
         "port_closed",
         8,
         "port closed: nginx stopped",
-        _one_port,
+        world.one_port,
         _port_closed,
         families=(4, 6),
         quick=(4,),
         bar_s=2.0,
     ),
-    *_fault("one_port_closed", 9, "one of three ports closed", _three_ports, _one_port_closed, bar_s=2.0),
+    *_fault("one_port_closed", 9, "one of three ports closed", world.three_ports, _one_port_closed, bar_s=2.0),
     *_fault(
         "firewall_drop",
         27,
         "a router drops one port",
-        _port_with_siblings,
+        world.port_with_siblings,
         _firewall_drop,
         families=(4, 6),
         quick=(4,),
@@ -298,42 +231,42 @@ SCENARIOS: list[Scenario] = [
         "reject_port_unreachable",
         28,
         "REJECT, port-unreachable",
-        _port_with_siblings,
-        _REJECT_UNREACHABLE,
+        world.port_with_siblings,
+        _rejected("port_unreachable"),
         bar_s=1.0,
     ),
     *_fault(
         "admin_prohibited",
         29,
         "REJECT, admin-prohibited",
-        _port_with_siblings,
-        _ADMIN_PROHIBITED,
+        world.port_with_siblings,
+        _rejected("admin_prohibited"),
         families=(4, 6),
         quick=(6,),
         bar_s=1.0,
     ),
     *_fault(
-        "local_output_drop", 31, "a rule of this host drops", _port_with_siblings, _LOCAL_DROP, bar_s=2.3
+        "local_output_drop", 31, "a rule of this host drops", world.port_with_siblings, _LOCAL_DROP, bar_s=2.3
     ),
     *_fault(
         "host_down_routed",
         6,
         "host down behind a router",
-        _two_ports,
-        lambda lab: faults.host_down_routed(lab.rig, lab.family, lab.victim),
+        world.two_ports,
+        _host_down,
     ),
     *_fault(
         "host_down_on_link",
         7,
         "host down on the local link",
-        _neighbor_load,
-        lambda lab: faults.host_down_on_link(lab.rig, lab.family),
+        world.neighbor_load,
+        _neighbor_down,
     ),
     *_fault(
         "net_unreachable",
         18,
         "a router says net-unreachable for a prefix",
-        _prefix_load,
+        world.prefix_load,
         lambda lab: faults.net_unreachable(lab.rig, lab.family, _b_destinations(lab)),
         quick=(4,),
         bar_s=1.0,
@@ -342,61 +275,281 @@ SCENARIOS: list[Scenario] = [
         "prefix_blackholed",
         19,
         "a router swallows a prefix",
-        _prefix_load,
-        lambda lab: faults.prefix_blackholed(lab.rig, lab.family, _b_destinations(lab)),
+        world.prefix_load,
+        _prefix_blackholed,
     ),
     *_fault(
         "no_route_here",
         20,
         "this host's route is gone or refuses",
-        _prefix_load,
+        world.prefix_load,
         _no_route_here,
         families=(4, 6),
         quick=(6,),
         bar_s=1.0,
     ),
-    *_fault("loss_forward", 15, "5 % loss towards a server", _upload_load, _LOSS_FORWARD, quick=(4,)),
+    *_fault("loss_forward", 15, "5 % loss towards a server", world.upload_load, _LOSS_FORWARD, quick=(4,)),
     *_fault(
-        "loss_forward_small", 14, "1 % loss towards a server", _upload_load, _loss(faults.loss_forward, 9, 13)
+        "loss_forward_small", 14, "1 % loss towards a server", world.upload_load, _loss("forward", 9, 13)
     ),
     *_fault(
         "loss_reverse",
         46,
         "5 % loss towards us on a download",
-        _download_load,
-        _loss(faults.loss_reverse, 45, 57),
+        world.download_load,
+        _LOSS_REVERSE,
     ),
     *_fault(
-        "slow_service", 40, "service slow by 2 s, network healthy", _service_load, _service_slow, quick=(4,)
+        "slow_service", 40, "service slow by 2 s, network healthy", world.service_load, _service_slow, quick=(4,)
     ),
-    *_fault("late_port_closed", 8, "port closed, agent 20 s late", _one_port, _port_closed, late_s=20.0),
+    *_fault("late_port_closed", 8, "port closed, agent 20 s late", world.one_port, _port_closed, late_s=20.0),
     *_fault(
         "late_firewall_drop",
         27,
         "a router drops one port, agent 20 s late",
-        _port_with_siblings,
+        world.port_with_siblings,
         _firewall_drop,
         late_s=20.0,
     ),
-    *_fault("late_loss_forward", 15, "5 % loss, agent 20 s late", _upload_load, _LOSS_FORWARD, late_s=20.0),
-    _healthy("restart", "a service restarts within a second", _one_port, _restart, quick=True),
-    _healthy("port_scan", "a port scan from this host", _plain_load, _scan),
-    _healthy("bulk_transfer", "bulk at full cwnd beside idle keepalive", _plain_load, _bulk, watch_s=3.0),
-    _healthy("burst", "503 connections at once", _plain_load, _burst),
+    *_fault("late_loss_forward", 15, "5 % loss, agent 20 s late", world.upload_load, _LOSS_FORWARD, late_s=20.0),
+    _healthy("restart", "a service restarts within a second", world.one_port, _restart, quick=True),
+    _healthy("port_scan", "a port scan from this host", world.plain_load, _scan),
+    _healthy("bulk_transfer", "bulk at full cwnd beside idle keepalive", world.plain_load, _bulk, watch_s=3.0),
+    _healthy("burst", "503 connections at once", world.plain_load, _burst),
     _healthy(
         "short_keepalive",
         "the server closes kept connections; speculative ones close unused",
-        _short_keepalive_load,
+        world.short_keepalive_load,
         _nothing,
         watch_s=13.0,
     ),
     _healthy(
         "dead_health_check",
         "health checks to a backend that was never up",
-        _dead_health_check_load,
+        world.dead_health_check_load,
         _nothing,
         watch_s=13.0,
     ),
 ]
 
+# The same mechanisms in other clothes, and their nearest neighbours. (A RST that a router sends is told from the
+# host's own by its TTL only, which no record carries: it is not among them.)
+VARIANTS: list[Scenario] = [
+    *(
+        scenario
+        for family, done in ((4, ("port_unreachable", "admin_prohibited")), (6, ("admin_prohibited",)))
+        for how in faults.REJECTS[family]
+        if how not in (*done, "reset")
+        for scenario in _fault(
+            f"reject_{how}",
+            None,
+            f"REJECT, {how.replace('_', '-')}",
+            world.port_with_siblings,
+            _rejected(how),
+            families=(family,),
+        )
+    ),
+    *(
+        scenario
+        for family in (4, 6)
+        for how in faults.REJECTS[family]
+        for scenario in _fault(
+            f"local_reject_{how}",
+            None,
+            f"a rule of this host rejects, {how.replace('_', '-')}",
+            world.port_with_siblings,
+            _rejected_here(how),
+            families=(family,),
+        )
+    ),
+    *_fault(
+        "local_output_drop",
+        31,
+        "a rule of this host drops",
+        world.port_with_siblings,
+        _LOCAL_DROP,
+        families=(6,),
+    ),
+    *_fault(
+        "new_flows_dropped",
+        27,
+        "a stateful filter drops new flows of one port while old ones go on",
+        world.kept_port_with_siblings,
+        _new_flows_dropped,
+        families=(4, 6),
+    ),
+    *_fault(
+        "prefix_unreachable",
+        None,
+        "a router's route to a prefix says unreachable",
+        world.prefix_load,
+        _prefix_refused("unreachable"),
+    ),
+    *_fault(
+        "prefix_prohibited",
+        None,
+        "a router's route to a prefix says prohibited",
+        world.prefix_load,
+        _prefix_refused("prohibit"),
+    ),
+    *_fault("prefix_blackholed", 19, "a router swallows a prefix", world.prefix_load, _prefix_blackholed, families=(6,)),
+    *(
+        scenario
+        for kind in ("blackhole", "unreachable", "prohibit")
+        for scenario in _fault(
+            f"host_route_{kind}",
+            None,
+            f"a router's route to one address says {kind}",
+            world.three_ports,
+            _host_route(kind),
+        )
+    ),
+    *_fault("host_down_routed", 6, "host down behind a router", world.two_ports, _host_down, families=(6,)),
+    *_fault(
+        "host_down_on_link", 7, "host down on the local link", world.neighbor_load, _neighbor_down, families=(6,)
+    ),
+    *_fault("all_silent", None, "the uplink swallows everything", world.everything_load, _all_silent),
+    *_fault(
+        "two_of_three_closed",
+        None,
+        "a port closed on two of three hosts of a prefix",
+        world.prefix_load,
+        _two_of_three_closed,
+    ),
+    *_fault(
+        "restart_of_3_s", None, "a service restarts within three seconds", world.one_port, _port_closed, length_s=3.1
+    ),
+    *_fault(
+        "impatient_clients",
+        27,
+        "a silent drop; clients give up after half a second",
+        world.impatient_load,
+        _firewall_drop,
+    ),
+    *_fault(
+        "retry_loop",
+        27,
+        "a silent drop; one process tries every five seconds",
+        world.retry_loop_load,
+        _firewall_drop,
+        deadline_s=25.0,
+    ),
+    *_fault(
+        "one_sequential_client",
+        27,
+        "a silent drop; one sequential client",
+        world.one_sequential_client,
+        _firewall_drop,
+    ),
+    *_fault("retry_storm", None, "a port closed in a busy loop of retries", world.storm_load, _port_closed),
+    *_fault("loss_both", None, "5 % loss both ways", world.both_ways_load, _loss("both", 45, 57)),
+    *_fault(
+        "loss_of_requests",
+        None,
+        "2 to 3 % loss under small requests on kept connections",
+        world.request_load,
+        _loss("forward", 21, 31),
+    ),
+    *_fault(
+        "loss_long",
+        15,
+        "5 % loss towards a server, long enough to compare the estimate",
+        world.upload_load,
+        _LOSS_FORWARD,
+        hold_s=(17.0, 23.0),
+    ),
+    *_fault("loss_forward", 15, "5 % loss towards a server", world.upload_load, _LOSS_FORWARD, families=(6,)),
+    *_fault(
+        "loss_reverse", 46, "5 % loss towards us on a download", world.download_load, _LOSS_REVERSE, families=(6,)
+    ),
+    *_fault(
+        "slow_service",
+        40,
+        "service slow by 2 s, network healthy",
+        world.service_load,
+        _service_slow,
+        families=(6,),
+    ),
+    *_fault(
+        "sluggish_service",
+        None,
+        "a service answers in 300 ms instead of 5",
+        world.quick_service_load,
+        _service_sluggish,
+    ),
+    *_fault(
+        "mute_service",
+        40,
+        "a service takes requests and never answers",
+        world.service_load,
+        _on_service(faults.service_mute),
+    ),
+    *_fault(
+        "hung_service",
+        40,
+        "a service's process stands still",
+        world.service_load,
+        _on_service(faults.service_hung),
+    ),
+    *_fault(
+        "backlog_full",
+        23,
+        "the accept queue overflows",
+        world.short_backlog_load,
+        _on_service(faults.backlog_full),
+    ),
+    *_fault(
+        "answers_swallowed",
+        None,
+        "a server's answers are swallowed on their way",
+        world.port_with_siblings,
+        _on_victim_port(faults.answers_swallowed),
+    ),
+    _healthy("reordering", "5 % of the packets are overtaken", world.both_ways_load, _reordered, watch_s=17.0),
+    _healthy(
+        "happy_eyeballs",
+        "IPv6 dead, IPv4 wins every race",
+        world.dual_stack_load,
+        _ipv6_swallowed,
+        watch_s=13.0,
+    ),
+    _healthy("heavy_udp", "much UDP, some to nobody", world.udp_load, _nothing, watch_s=9.0),
+    _healthy(
+        "agent_asleep",
+        "the agent itself stands still for three seconds",
+        world.both_ways_load,
+        _agent_asleep,
+        watch_s=9.0,
+    ),
+]
+
+# The agent in the server's namespace: what that end can know, and silence about what it cannot.
+AT_SERVER: list[Scenario] = [
+    replace(
+        scenario,
+        name=f"server_{scenario.name}",
+        title=f"{scenario.title}; seen by the server",
+        end="server",
+        quick=False,
+    )
+    for scenario in (*CORE, *VARIANTS)
+    if scenario.name
+    in (
+        "port_closed",
+        "firewall_drop",
+        "prefix_blackholed",
+        "answers_swallowed",
+        "loss_forward",
+        "loss_reverse",
+        "loss_both",
+        "slow_service",
+        "restart",
+        "burst",
+        "bulk_transfer",
+        "short_keepalive",
+        "reordering",
+    )
+]
+
+SCENARIOS = [*CORE, *VARIANTS, *AT_SERVER]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """A small HTTP service whose behaviour is set from standard input, a JSON object a line: {"delay_s": 2.1}.
 
-It answers GET with a short body, reads POST bodies to their end, and waits `delay_s` before each answer: the
-request is acknowledged at once by the kernel, the application is late. It prints "listening" when it is.
+It answers GET with a short body, reads POST bodies to their end, and waits `delay_s` before each answer (null: it
+never answers): the request is acknowledged at once by the kernel, the application is late. It prints "listening"
+when it is.
+
+    service.py [--backlog N] PORT...
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
@@ -14,7 +18,7 @@ import sys
 
 class Service:
     def __init__(self):
-        self.delay_s = 0.0
+        self.delay_s: float | None = 0.0
 
     async def serve(self, reader, writer) -> None:
         try:
@@ -22,6 +26,8 @@ class Service:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
                 await reader.readexactly(int(headers.get("content-length", "0")))
+                while self.delay_s is None:
+                    await asyncio.sleep(0.1)
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nan answer of 23 bytes.\n")
@@ -39,17 +45,21 @@ class Service:
             lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
         )
         while line := await reader.readline():
-            self.delay_s = float(json.loads(line)["delay_s"])
+            self.delay_s = json.loads(line)["delay_s"]
 
 
-async def main(ports: list[int]) -> None:
+async def main(backlog: int, ports: list[int]) -> None:
     service = Service()
     for port in ports:
         for host in ("0.0.0.0", "::"):
-            await asyncio.start_server(service.serve, host, port, backlog=1024, limit=1 << 20)
+            await asyncio.start_server(service.serve, host, port, backlog=backlog, limit=1 << 20)
     print("listening", flush=True)
     await service.obey()
 
 
 if __name__ == "__main__":
-    asyncio.run(main([int(argument) for argument in sys.argv[1:]]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ports", nargs="+", type=int)
+    parser.add_argument("--backlog", type=int, default=1024)
+    options = parser.parse_args()
+    asyncio.run(main(options.backlog, options.ports))

@@ -113,10 +113,10 @@ def listening_ports(pid: int) -> set[int]:
 class Service:
     """The lab's own service on one server."""
 
-    def __init__(self, rig: Rig, host: str, ports: list[int]):
+    def __init__(self, rig: Rig, host: str, ports: list[int], backlog: int = 1024):
         self.process = rig.spawn(
             host,
-            [PYTHON, str(HERE / "service.py"), *map(str, ports)],
+            [PYTHON, str(HERE / "service.py"), "--backlog", str(backlog), *map(str, ports)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -124,9 +124,14 @@ class Service:
         if self.process.stdout.readline().strip() != "listening":
             raise RuntimeError(f"the service on {host} did not start")
 
-    def set_delay(self, delay_s: float) -> None:
+    def set_delay(self, delay_s: float | None) -> None:
+        """How late answers are; None: there are none."""
         self.process.stdin.write(json.dumps({"delay_s": delay_s}) + "\n")
         self.process.stdin.flush()
+
+    def hang(self, hung: bool) -> None:
+        """The process stops where it is; its kernel goes on accepting and acknowledging."""
+        self.process.send_signal(signal.SIGSTOP if hung else signal.SIGCONT)
 
 
 class Iperf3Server:

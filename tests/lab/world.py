@@ -1,0 +1,251 @@
+"""One run's world: the rig, its software, and the loads that scenarios put on the observed host.
+
+Rates, ports, counts, timeouts and who is hit come from the seed.
+"""
+
+from __future__ import annotations
+
+import random
+
+from lab.agent import Agent
+from lab.rig import SERVERS, Rig
+from lab.software import Client, Nginx, Service, endpoint, start_client
+
+BACKGROUNDS = ("steady", "busy")
+
+
+class Lab:
+    """The rig, its software, and whom the fault will hit."""
+
+    def __init__(self, rig: Rig, seed: int, family: int, background: str | None = None):
+        self.rig, self.family = rig, family
+        self.rng = random.Random(f"scenario {seed}")
+        self.victim, *self.others = self.rng.sample(SERVERS, 3)
+        self.ports = self.rng.sample(range(2001, 9999), 3)
+        self.timeout = round(self.rng.uniform(2.1, 4.9), 2)
+        self.background_kind = background or random.Random(f"background {seed}").choice(BACKGROUNDS)
+        self.nginx: dict[str, Nginx] = {}
+        self.service: Service | None = None
+        self.clients: list[Client] = []
+        self.agent: Agent | None = None
+
+    def ip(self, host: str, network: str = "a") -> str:
+        return self.rig.addresses.of(host, self.family, network)
+
+    def at(self, host: str, port: int, network: str = "a") -> str:
+        return endpoint(self.ip(host, network), port)
+
+    def nginx_on(self, *hosts: str, **settings) -> None:
+        for host in hosts:
+            self.nginx[host] = Nginx(self.rig, host, self.ports, **settings)
+
+    def client(self, mode: str, targets: list[str], **options) -> Client:
+        options = {"timeout": self.timeout} | options
+        self.clients.append(start_client(self.rig, mode, targets, **options))
+        return self.clients[-1]
+
+    def rate(self, low: float, high: float) -> float:
+        return round(self.rng.uniform(low, high), 3)
+
+    def background(self) -> None:
+        """The healthy rest of the host's traffic: other servers, new and kept connections, bulk where busy."""
+        targets = [self.at(host, port) for host in self.others for port in self.ports[:2]]
+        self.client("connects", targets, rate=self.rate(2.3, 4.1))
+        self.client("keep", targets, count=3, rate=self.rate(0.7, 1.9))
+        if self.background_kind == "busy":
+            self.client("connects", targets, rate=self.rate(17.0, 29.0))
+            self.client("keep", targets, count=1, rate=self.rate(1.7, 2.9), path="/blob", timeout=9.7)
+
+    def stop_clients(self) -> None:
+        for client in self.clients:
+            client.stop()
+
+
+def web_load(lab: Lab, ports: int = 1, kept: bool = True) -> None:
+    """Open-loop connects, curl and kept connections to the first ports of the victim's nginx."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, port) for port in lab.ports[:ports]]
+    lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
+    lab.client("curl", targets, rate=lab.rate(1.3, 2.3))
+    if kept:
+        lab.client("keep", targets, count=2, rate=lab.rate(1.1, 2.7))
+    lab.background()
+
+
+def one_port(lab: Lab) -> None:
+    web_load(lab)
+
+
+def two_ports(lab: Lab) -> None:
+    web_load(lab, ports=2)
+
+
+def three_ports(lab: Lab) -> None:
+    web_load(lab, ports=3)
+
+
+def port_with_siblings(lab: Lab) -> None:
+    """One port will be filtered; the others of the same host stay in use. Kept flows only on those."""
+    web_load(lab, ports=1, kept=False)
+    _siblings(lab)
+
+
+def kept_port_with_siblings(lab: Lab) -> None:
+    """The same with kept flows on the port itself."""
+    web_load(lab, ports=1)
+    _siblings(lab)
+
+
+def _siblings(lab: Lab) -> None:
+    siblings = [lab.at(lab.victim, port) for port in lab.ports[1:]]
+    lab.client("connects", siblings, rate=lab.rate(2.3, 3.7))
+    lab.client("keep", siblings, count=2, rate=lab.rate(1.1, 2.7))
+
+
+def impatient_load(lab: Lab) -> None:
+    """Applications that give up after half a second, before the first SYN is sent again."""
+    lab.nginx_on(*SERVERS)
+    lab.client("connects", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(4.3, 7.1), timeout=0.5)
+    _siblings(lab)
+    lab.background()
+
+
+def retry_loop_load(lab: Lab) -> None:
+    """One process that tries again every five seconds, and nothing else to that host."""
+    lab.nginx_on(*SERVERS)
+    lab.client("sequential", [lab.at(lab.victim, lab.ports[0])], rate=0.2, timeout=4.9)
+    _siblings(lab)
+    lab.background()
+
+
+def one_sequential_client(lab: Lab) -> None:
+    """One worker, one connection at a time, to the port; others of the host stay in use."""
+    lab.nginx_on(*SERVERS)
+    lab.client("sequential", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(1.7, 2.9))
+    _siblings(lab)
+    lab.background()
+
+
+def neighbor_load(lab: Lab) -> None:
+    lab.nginx_on("near", *SERVERS)
+    targets = [lab.at("near", port) for port in lab.ports[:2]]
+    lab.client("connects", targets, rate=lab.rate(3.1, 5.3))
+    lab.client("keep", targets, count=2, rate=lab.rate(1.1, 2.7))
+    lab.background()
+
+
+def prefix_load(lab: Lab) -> None:
+    """All three servers by their addresses in network b, where the fault will be, and in network a."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(server, lab.ports[0], "b") for server in SERVERS]
+    lab.client("connects", targets, rate=lab.rate(6.1, 9.7))
+    lab.client("curl", targets, rate=lab.rate(1.3, 2.3))
+    lab.client("keep", targets, count=3, rate=lab.rate(0.7, 1.3))
+    lab.background()
+
+
+def everything_load(lab: Lab) -> None:
+    """Both networks and the neighbour, all in use, so that a lost uplink leaves only the neighbour."""
+    lab.nginx_on("near")
+    prefix_load(lab)
+    lab.client("connects", [lab.at("near", lab.ports[0])], rate=lab.rate(2.3, 3.7))
+
+
+def upload_load(lab: Lab) -> None:
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    size = 1024 * lab.rng.randrange(97, 163)
+    lab.client("keep", targets, count=4, rate=lab.rate(2.3, 3.7), size=size, timeout=7.3)
+    lab.client("connects", targets, rate=lab.rate(3.1, 5.3), timeout=7.3)
+    lab.background()
+
+
+def download_load(lab: Lab) -> None:
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    lab.client("keep", targets, count=2, rate=lab.rate(1.3, 2.3), path="/blob", timeout=9.7)
+    lab.client("curl", targets, rate=lab.rate(0.7, 1.3), path="/blob", timeout=9.7)
+    lab.background()
+
+
+def both_ways_load(lab: Lab) -> None:
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    size = 1024 * lab.rng.randrange(97, 163)
+    lab.client("keep", targets, count=3, rate=lab.rate(2.3, 3.7), size=size, timeout=9.7)
+    lab.client("keep", targets, count=2, rate=lab.rate(1.3, 2.3), path="/blob", timeout=9.7)
+    lab.background()
+
+
+def request_load(lab: Lab) -> None:
+    """Kept connections with small requests and answers, as an API's clients are."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    lab.client("keep", targets, count=7, rate=lab.rate(11.0, 17.0), timeout=7.3)
+    lab.client("keep", targets, count=3, rate=lab.rate(4.3, 6.1), size=3072, timeout=7.3)
+    lab.background()
+
+
+def service_load(lab: Lab, backlog: int = 1024) -> None:
+    lab.nginx_on(*lab.others)
+    lab.service = Service(lab.rig, lab.victim, lab.ports[:1], backlog)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    lab.client("keep", targets, count=3, rate=lab.rate(1.3, 2.3), timeout=9.7)
+    lab.client("connects", targets, rate=lab.rate(2.3, 3.9), timeout=9.7)
+    lab.background()
+
+
+def quick_service_load(lab: Lab) -> None:
+    """The same service, which takes five milliseconds for each answer."""
+    service_load(lab)
+    lab.service.set_delay(0.005)
+
+
+def storm_load(lab: Lab) -> None:
+    """Workers that try again at once, beside an unrelated steady rest."""
+    web_load(lab)
+    lab.client("connects", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(83.0, 131.0))
+
+
+def short_backlog_load(lab: Lab) -> None:
+    service_load(lab, backlog=3)
+
+
+def plain_load(lab: Lab) -> None:
+    lab.nginx_on(*SERVERS)
+    lab.background()
+
+
+def short_keepalive_load(lab: Lab) -> None:
+    """A server that closes kept connections soon and often, and a client that opens some ahead of need."""
+    lab.nginx_on(lab.victim, keepalive_s=1, keepalive_requests=3)
+    lab.nginx_on(*lab.others)
+    targets = [lab.at(lab.victim, port) for port in lab.ports]
+    lab.client("keep", targets, count=11, rate=lab.rate(0.9, 2.1))
+    lab.client("speculative", targets, rate=lab.rate(2.3, 4.7))
+    lab.background()
+
+
+def dead_health_check_load(lab: Lab) -> None:
+    """A backend that was never up, asked at strict intervals since before the agent came."""
+    plain_load(lab)
+    dead = lab.at(lab.victim, lab.rng.randrange(10001, 10999))
+    lab.client("periodic", [dead], rate=lab.rate(0.9, 1.7))
+
+
+def dual_stack_load(lab: Lab) -> None:
+    """Clients that race IPv6 against IPv4 (RFC 8305)."""
+    lab.nginx_on(*SERVERS)
+    pairs = [
+        ",".join(endpoint(lab.rig.addresses.of(lab.victim, family), port) for family in (6, 4))
+        for port in lab.ports
+    ]
+    lab.client("race", pairs, rate=lab.rate(3.1, 4.7))
+    lab.background()
+
+
+def udp_load(lab: Lab) -> None:
+    """Heavy UDP, some of it to ports where nobody listens."""
+    plain_load(lab)
+    targets = [lab.at(lab.victim, lab.rng.randrange(11000, 19000)) for _ in range(3)]
+    lab.client("datagrams", targets, rate=lab.rate(311.0, 503.0))
