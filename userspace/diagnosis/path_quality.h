@@ -42,7 +42,10 @@ class ShareTest {
 public:
     ShareTest(double good, double bad);
     void add(double hits, double trials, core::BootNs at);
-    void reset() { value_ = 0, alarmed_at_ = 0; }
+    void reset() {
+        value_ = 0;
+        alarmed_at_ = 0;
+    }
     [[nodiscard]] bool alarms(core::BootNs now) const {
         return alarmed_at_ != 0 && alarmed_at_ + kept_ns >= now;
     }

@@ -74,6 +74,22 @@ std::uint32_t needless(const Socket& socket, const netwatch_tcp_counters& now) {
                     socket.timer_retransmits + socket.timer_retransmits_before);
 }
 
+void remember(Socket& socket, const netwatch_tcp_counters& counters) {
+    socket.bytes_acked = counters.bytes_acked;
+    socket.bytes_sent = counters.bytes_sent;
+    socket.bytes_received = counters.bytes_received;
+    socket.segments_in = counters.data_segs_in;
+    socket.dsack_dups = counters.dsack_dups;
+    socket.reord_seen = counters.reord_seen;
+    socket.out_of_order = counters.rcv_ooopack;
+    socket.holes_resent = counters.holes_resent;
+    socket.segments_twice = counters.segments_twice;
+    socket.delivered = counters.delivered;
+    socket.mss_bytes = counters.mss_bytes;
+    socket.timer_retransmits_before = std::exchange(socket.timer_retransmits, 0);
+    socket.looked_at = true;
+}
+
 }  // namespace
 
 Socket* SocketTable::obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now) {
@@ -143,23 +159,10 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     if (counts) path.lost = lost - socket.lost - std::min(into_dead_path, std::max(lost - socket.lost, 0));
     socket.stalled = comparable && !moved_on && lost > socket.lost;
     socket.lost = lost;
-
-    socket.bytes_acked = counters.bytes_acked;
-    socket.bytes_sent = counters.bytes_sent;
-    socket.bytes_received = counters.bytes_received;
     socket.original_segments = original;
-    socket.segments_in = counters.data_segs_in;
-    socket.dsack_dups = counters.dsack_dups;
-    socket.reord_seen = counters.reord_seen;
-    socket.out_of_order = counters.rcv_ooopack;
-    socket.holes_resent = counters.holes_resent;
-    socket.segments_twice = counters.segments_twice;
-    socket.timer_retransmits_before = std::exchange(socket.timer_retransmits, 0);
-    socket.delivered = counters.delivered;
-    socket.mss_bytes = counters.mss_bytes;
+    remember(socket, counters);
     const bool awaited = change.answer && change.answer->state == AnswerState::awaited;
     socket.waited_us = awaited ? change.answer->time_us : 0;
-    socket.looked_at = true;
     socket.last_look = now;
     return change;
 }
