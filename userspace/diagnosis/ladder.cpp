@@ -125,9 +125,9 @@ LadderStep loss_step(const Scene& scene, const Seen& seen) {
     }
     const double forward = window.loss_share().value_or(0);
     const double reverse = window.loss_in_share().value_or(0);
-    std::string text = fmt::format("{} of {} segments lost on the way there; {} arrived behind a hole, of {}",
-                                   std::max<std::int64_t>(window.lost, 0), window.segments,
-                                   window.out_of_order, window.segments_in);
+    std::string text = fmt::format("{} of {} segments lost on the way there, {:.0f} of {} on the way here",
+                                   std::max<std::int64_t>(window.lost, 0), window.segments, window.lost_in(),
+                                   window.segments_in);
     const bool clean = forward < healthy_loss && reverse < healthy_loss;
     return step(Rung::loss, clean ? LadderStatus::ok : LadderStatus::degraded, std::move(text));
 }

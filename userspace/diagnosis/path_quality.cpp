@@ -117,9 +117,13 @@ std::optional<double> PathQuality::Window::loss_share() const {
     return std::clamp(static_cast<double>(lost) / sent, 0.0, 1.0);
 }
 
+double PathQuality::Window::lost_in() const {
+    return static_cast<double>(resent) + static_cast<double>(out_of_order) / arrivals_per_hole;
+}
+
 std::optional<double> PathQuality::Window::loss_in_share() const {
     if (segments_in == 0 && segments == 0) return std::nullopt;
-    const double holes = static_cast<double>(resent) + static_cast<double>(out_of_order) / arrivals_per_hole;
+    const double holes = lost_in();
     const double arrivals = segments_in == 0 ? 0 : holes / (static_cast<double>(segments_in) + holes);
     const double acknowledgements =
         segments == 0 ? 0 : static_cast<double>(needless) / static_cast<double>(segments);

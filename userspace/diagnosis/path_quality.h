@@ -84,6 +84,7 @@ public:
         std::uint32_t open_holes = 0;
         std::uint32_t queue_full_flow_seconds = 0;
         [[nodiscard]] std::optional<double> loss_share() const;
+        [[nodiscard]] double lost_in() const;  // holes, at least; an estimate where the kernel does not tell
         [[nodiscard]] std::optional<double> loss_in_share() const;  // a lower bound
     };
     [[nodiscard]] Window window(core::BootNs now, std::uint64_t span_ns) const;
