@@ -90,20 +90,37 @@ def test_firewall_drop(rig, nginx, family, stateful, inject):
     assert fault.truth()["dropped"] == 2  # the SYN and its retransmission after a second
 
 
-@FAMILIES
-def test_reject_port_unreachable(rig, nginx, family, inject):
-    fault = inject(faults.reject_port_unreachable(rig, family, rig.addresses.of("srv1", family), PORT))
-    expect(rig, at(rig, family), "ECONNREFUSED", at_most_ms=AT_ONCE_MS if family == 4 else 1300)
-    assert fault.label.offender in rig.ip("r2", "addr", "show", "down0")
+REJECT_ERRNOS = {
+    4: {
+        "port_unreachable": "ECONNREFUSED",
+        "admin_prohibited": "EHOSTUNREACH",
+        "host_prohibited": "EHOSTUNREACH",
+        "net_prohibited": "ENETUNREACH",
+        "host_unreachable": "EHOSTUNREACH",
+        "net_unreachable": "ENETUNREACH",
+        "protocol_unreachable": "ENOPROTOOPT",
+        "reset": "ECONNREFUSED",
+    },
+    6: {
+        "port_unreachable": "ECONNREFUSED",
+        "admin_prohibited": "EACCES",
+        "policy_fail": "EACCES",
+        "reject_route": "EACCES",
+        "host_unreachable": "EHOSTUNREACH",
+        "net_unreachable": "ENETUNREACH",
+        "reset": "ECONNREFUSED",
+    },
+}
 
 
-@FAMILIES
-def test_admin_prohibited(rig, nginx, family, inject):
-    inject(faults.admin_prohibited(rig, family, rig.addresses.of("srv1", family), PORT))
-    if family == 4:
-        expect(rig, at(rig, 4), "EHOSTUNREACH")
-    else:
-        expect(rig, at(rig, 6), "EACCES", at_most_ms=1300)
+@pytest.mark.parametrize("family, how", [(f, how) for f, ways in faults.REJECTS.items() for how in ways])
+def test_rejected(rig, nginx, family, how, inject):
+    fault = inject(faults.rejected(rig, family, rig.addresses.of("srv1", family), PORT, how))
+    at_once = family == 4 or how == "reset"
+    expect(rig, at(rig, family), REJECT_ERRNOS[family][how], at_most_ms=AT_ONCE_MS if at_once else 1300)
+    expect(rig, at(rig, family, port=OTHER_PORT), "ok")
+    if how != "reset":
+        assert fault.label.offender in rig.ip("r2", "addr", "show", "down0")
 
 
 @FAMILIES
@@ -166,14 +183,14 @@ def test_no_route_here(rig, nginx, family, cause, expected, inject):
     )
 
 
-@pytest.mark.parametrize("injector", (faults.loss_forward, faults.loss_reverse))
-def test_loss_is_as_large_as_it_says(rig, nginx, injector, inject):
-    fault = inject(injector(rig, 4, rig.addresses.of("srv1", 4), 50))
+@pytest.mark.parametrize("cause", ("forward", "reverse"))
+def test_loss_is_as_large_as_it_says(rig, nginx, cause, inject):
+    fault = inject(faults.loss(rig, 4, rig.addresses.of("srv1", 4), PORT, 50, cause))
     url = f"http://{at(rig, 4)}/blob"
     rig.run("cli", ["curl", "-s", "-o", "/dev/null", "--max-time", "20", url])
     truth = fault.truth()
     # With 700 or more packets, 5 % with five standard errors of slack.
-    assert truth["seen"] > (700 if injector is faults.loss_reverse else 100), truth
+    assert truth["seen"] > (700 if cause == "reverse" else 100), truth
     share = truth["dropped"] / truth["seen"]
     assert abs(share - 0.05) < 5 * (0.05 * 0.95 / truth["seen"]) ** 0.5, truth
 
