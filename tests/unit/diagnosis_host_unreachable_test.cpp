@@ -181,5 +181,21 @@ TEST(DiagnosisHostUnreachable, TheFirstAnswerTellsARouteFromARateLimit) {
     EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
 }
 
+// Over IPv6 connect() hears of the error with its next SYN: attempts that joined the search for the neighbour
+// late hear of it first, as soon as of a route.
+TEST(DiagnosisHostUnreachable, IPv6ErrorsOfADeadHostSurfaceInAnyOrder) {
+    constexpr auto web6 = "[2001:db8::1]:80";
+    Story story;
+    story.healthy(0, 10, 0.5, web6);
+    story.fails_with(12.06, web6, EHOSTUNREACH, 1.03).fails_with(12.56, web6, EHOSTUNREACH, 1.03);
+    story.fails_with(11.06, web6, EHOSTUNREACH, 2.06).fails_with(10.06, web6, EHOSTUNREACH, 3.08);
+    story.fails_with(10.56, web6, EHOSTUNREACH, 3.08);
+    for (double at = 13.2; at < 30; at += 3) story.fails_with(at, web6, EHOSTUNREACH, 3.08);
+    Watch watch(story);
+    watch.until(18);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_EQ(watch.alarm().destination->endpoint.to_string(), "2001:db8::1");
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

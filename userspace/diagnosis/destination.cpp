@@ -171,7 +171,11 @@ void Destination::add(const Outcome& outcome, Process* process) {
     if (cls != outcome.cls) run->add_silent_syn(outcome.start_ns);
     if (outcome.syn_retransmits > 0 && run->pending > 0) --run->pending;
     if (outcome.offender) run->offender = outcome.offender;
-    if (is_explicit(outcome.cls) && run->first_delay_ns == 0) run->first_delay_ns = delay_ns;
+    const bool earliest = run->answer_delay_ns == 0 || outcome.start_ns < run->answered_start_ns;
+    if (is_explicit(outcome.cls) && earliest) {
+        run->answered_start_ns = outcome.start_ns;
+        run->answer_delay_ns = delay_ns;
+    }
 }
 
 void Destination::note_background(bool bad) {

@@ -41,7 +41,10 @@ struct FailureRun {
     std::uint32_t pending = 0;                     // attempts whose SYN was sent again and that are not over
     std::uint32_t stalled_rtos = 0;  // second and later unanswered RTOs of established connections
     std::array<std::uint32_t, outcome_class_count> by_class{};
-    std::uint64_t first_delay_ns = 0;  // what the first answer in words took; later ones may be rate limited
+    // Of the attempts answered in words the earliest begun: later ones may be rate limited, or join a search
+    // for the neighbour that is under way. IPv6 errors surface in any order.
+    core::BootNs answered_start_ns = 0;
+    std::uint64_t answer_delay_ns = 0;  // what its answer took; 0: none yet
     std::optional<model::IpAddress> offender;
     bool is_v4 = true;
     bool single_process = true;

@@ -206,7 +206,7 @@ Finding dead_host(const Scene& scene, const Leaves& leaves) {
         finding, scene, leaves, "icmp_host_unreachable",
         fmt::format(
             "ICMP host unreachable, the first after {}: the time in which address resolution gives up",
-            core::to_duration(leaves.front().run().first_delay_ns)));
+            core::to_duration(leaves.front().run().answer_delay_ns)));
     rule_out(finding, FailureType::routing_failure, "a missing route is answered at once, not after seconds");
     rule_out(finding, FailureType::port_blocked, "no RST was received");
     return finding;

@@ -71,7 +71,7 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
 }
 
 bool resolution_failed(const FailureRun& run) {
-    return run.first_delay_ns >= (run.is_v4 ? resolution_v4_ns : resolution_v6_ns);
+    return run.answer_delay_ns >= (run.is_v4 ? resolution_v4_ns : resolution_v6_ns);
 }
 
 bool harmless(const Scene& scene, const Leaf& leaf) {
