@@ -22,7 +22,7 @@ def view_validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(view, resolver=resolver)
 
 
-@pytest.mark.parametrize("schema", ("incident", "ladder", "view"))
+@pytest.mark.parametrize("schema", ("check", "incident", "ladder", "view"))
 def test_the_schema_is_one(schema):
     text = (contract.SCHEMAS / f"{schema}.schema.json").read_text()
     jsonschema.Draft202012Validator.check_schema(json.loads(text))

@@ -47,7 +47,7 @@ def _validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema, format_checker=_format_checker())
 
 
-_VALIDATORS = {name: _validator(name) for name in ("incident", "ladder")}
+_VALIDATORS = {name: _validator(name) for name in ("check", "incident", "ladder")}
 
 
 def schema_violations(document: object, name: str) -> list[str]:

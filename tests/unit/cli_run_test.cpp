@@ -38,8 +38,12 @@ void expect_usage(const std::vector<const char*>& arguments, std::string_view sa
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
-    expect_usage({"bogus"}, "bogus");
-    expect_usage({"--bogus"}, "--bogus");
+    expect_usage({"bogus"}, "unknown command \"bogus\"\n");
+    expect_usage({"--bogus"}, "unknown option \"--bogus\"\n");
+    expect_usage({"tpo"}, "unknown command \"tpo\"; did you mean \"top\"?");
+    expect_usage({"incidents", "--jsn"}, "unknown option \"--jsn\"; did you mean \"--json\"?");
+    expect_usage({"incidents", "--sokcet=/x"}, "did you mean \"--socket\"?");
+    expect_usage({"why", "10.0.0.1", "more"}, "unknown argument \"more\"\n");
     expect_usage({"incidents", "--bogus"}, "netwatch incidents --help");
     expect_usage({"incidents", "--follow", "--check"}, "excludes");
     expect_usage({"top", "--json"}, "requires --once");
@@ -100,7 +104,11 @@ TEST(Config, NamesTheNearestKey) {
     expect("[agent]\nall = true\n", "unknown key \"all\"");
     expect("zzzzzzzzzzzzzz = 1\n", "unknown key \"zzzzzzzzzzzzzz\"\n");
     expect("config = \"/x\"\n", "unknown key \"config\"");
-    expect_usage({"incidents", "--config", "/missing"}, "/missing");
+    expect("socket = \"/x\n", "the value of \"socket\" is not closed");
+    expect("no-color = maybe\n", "--no-color = maybe");
+    expect("sokcet = 1\n", (directory / "c.toml: unknown key").string());
+    expect_usage({"incidents", "--config", "/missing"}, "cannot read /missing: No such file or directory");
+    expect_usage({"incidents", "--config", directory.path().c_str()}, "is a directory");
 }
 
 TEST(Nearest, IsNoGuessAtAnyPrice) {
@@ -169,11 +177,11 @@ TEST(Replay, PrintsWhatCouldBeReadAndFails) {
     ASSERT_TRUE(database);
     ASSERT_TRUE(database->execute("INSERT INTO batches(at_ns, records) VALUES(2, x'00')"));
     const auto outcome = netwatch({"replay", file.c_str(), "--json"});
-    EXPECT_EQ(outcome.code, 1);
+    EXPECT_EQ(outcome.code, 2);
     EXPECT_NE(outcome.out.find("port_blocked"), std::string::npos);
     EXPECT_NE(outcome.err.find("is damaged after"), std::string::npos) << outcome.err;
-    EXPECT_EQ(netwatch({"replay", "/missing.db"}).code, 1);
-    EXPECT_EQ(netwatch({"replay", "/etc/passwd"}).code, 1);
+    expect_usage({"replay", "/missing.db"}, "cannot read /missing.db: No such file or directory");
+    expect_usage({"replay", "/etc/passwd"}, "is not a recording");
 }
 
 TEST(Output, AReaderThatHasGoneIsSuccess) {

@@ -156,8 +156,8 @@ TEST(Recording, RefusesWhatIsNoRecording) {
         const auto source = RecordingSource::open(path);
         return source ? std::string() : source.error().message;
     };
-    EXPECT_NE(error_of(directory / "missing").find("no such file"), std::string::npos);
-    EXPECT_NE(error_of(directory.path()).find("not a regular file"), std::string::npos);
+    EXPECT_NE(error_of(directory / "missing").find("No such file"), std::string::npos);
+    EXPECT_NE(error_of(directory.path()).find("is not a file"), std::string::npos);
     EXPECT_NE(error_of(directory.write("text", "hello, this is text")).find("is not a recording"),
               std::string::npos);
     EXPECT_NE(error_of(directory.write("empty", "")).find("is not a recording"), std::string::npos);

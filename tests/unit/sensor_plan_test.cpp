@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 KernelFacts linux_5_10() {
     KernelFacts facts;
@@ -27,7 +28,7 @@ KernelFacts linux_5_10() {
                        "__x64_sys_accept4"};
     facts.iterators = {"bpf_sk_storage_map", "task_file", "tcp"};
     facts.trampolines = true;
-    facts.syscall_tracepoints = true;
+    facts.syscall_tracepoints = facts.net_admin = facts.sys_admin = true;
     return facts;
 }
 
@@ -131,7 +132,8 @@ TEST(SensorPlan, WhateverIsNotTheBestSaysWhatIsLostAndWhy) {
     for (const auto& facts : {linux_5_10(), linux_6_1(), linux_6_12(), linux_6_18(), linux_7_2()})
         for (const auto& hook : make_plan(facts, {}).hooks) {
             SCOPED_TRACE(facts.release + ": " + hook.signal);
-            EXPECT_EQ(hook.programs.empty(), hook.state == NETWATCH_HOOK_MISSING);
+            const bool needs_programs = hook.signal != "NAT peers" && hook.state != NETWATCH_HOOK_MISSING;
+            EXPECT_EQ(hook.programs.empty(), !needs_programs);
             if (hook.state == NETWATCH_HOOK_BEST) continue;
             EXPECT_FALSE(hook.lost.empty());
             EXPECT_FALSE(hook.reason.empty());
@@ -146,6 +148,24 @@ TEST(SensorPlan, GoesRoundAProgramThatTheKernelRefuses) {
     EXPECT_EQ(connect.state, NETWATCH_HOOK_FALLBACK);
     EXPECT_EQ(connect.reason, "the kernel refuses it: Invalid argument");
     EXPECT_EQ(hook_for(linux_7_2(), "drops", {{"on_drop", "no"}}).state, NETWATCH_HOOK_MISSING);
+}
+
+TEST(SensorPlan, NamesEveryObstacleAndTheCapabilityThatIsMissing) {
+    auto facts = linux_6_18();
+    facts.net_admin = facts.sys_admin = facts.syscall_tracepoints = false;
+    EXPECT_EQ(hook_for(facts, "connect results").reason,
+              "this kernel refuses fexit programs; tracefs cannot be read without CAP_SYS_ADMIN");
+    EXPECT_EQ(hook_for(facts, "NAT peers").reason, "CAP_NET_ADMIN is missing");
+    facts.sys_admin = true;
+    EXPECT_THAT(hook_for(facts, "connect results").reason, HasSubstr("CONFIG_FTRACE_SYSCALLS"));
+}
+
+TEST(SensorPlan, TheListenerOfAnAcceptIsLostOnlyWithoutSavedRegisters) {
+    auto facts = linux_6_18();
+    EXPECT_THAT(hook_for(facts, "accept results").lost, Not(HasSubstr("the listener")));
+    facts.user_registers = false;
+    EXPECT_THAT(hook_for(facts, "accept results").lost, HasSubstr("the listener"));
+    EXPECT_EQ(hook_for(facts, "accept results").state, NETWATCH_HOOK_FALLBACK);
 }
 
 TEST(SensorPlan, OnlyTheLifeCycleIsVital) {

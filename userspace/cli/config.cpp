@@ -43,9 +43,17 @@ std::vector<std::string> keys_of(const CLI::App& app) {
     return keys;
 }
 
-[[noreturn]] void fail(const std::string& what, const std::string& near) {
-    throw CLI::ConfigError(near.empty() ? what : fmt::format("{}; did you mean \"{}\"?", what, near),
-                           CLI::ExitCodes::ConfigError);
+[[noreturn]] void fail(const std::string& what) { throw CLI::ConfigError(what, CLI::ExitCodes::ConfigError); }
+
+std::string with_nearest(const std::string& what, const std::string& near) {
+    return near.empty() ? what : fmt::format("{}; did you mean \"{}\"?", what, near);
+}
+
+// CLI11 takes a value whose quote or bracket is never closed for what it is not.
+bool is_unclosed(const CLI::ConfigItem& item) {
+    return std::ranges::any_of(item.inputs, [](const std::string& value) {
+        return value.starts_with('"') || value.starts_with('\'') || value.starts_with('[');
+    });
 }
 
 }  // namespace
@@ -85,9 +93,11 @@ std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const 
             routed.push_back(std::move(copy));
         }
         if (!section_known)
-            fail(fmt::format("no command is called \"{}\"", item.parents[0]),
-                 nearest(item.parents[0], names));
-        if (!taken) fail(fmt::format("unknown key \"{}\"", item.name), nearest(item.name, known));
+            fail(with_nearest(fmt::format("no command is called \"{}\"", item.parents[0]),
+                              nearest(item.parents[0], names)));
+        if (!taken)
+            fail(with_nearest(fmt::format("unknown key \"{}\"", item.name), nearest(item.name, known)));
+        if (is_unclosed(item)) fail(fmt::format("the value of \"{}\" is not closed", item.name));
     }
     return routed;
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/output.h"
+#include "core/fd.h"
 #include "present/inert.h"
 
 namespace netwatch::cli {
@@ -35,6 +40,14 @@ int say(const core::Error& error) {
     return static_cast<int>(error.exit_code);
 }
 
+// Empty: it can be read.
+std::string why_unreadable(const std::string& path) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) return path + " is a directory";
+    const core::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    return file ? std::string() : fmt::format("cannot read {}: {}", path, std::strerror(errno));
+}
+
 void add_globals(CLI::App& app, Globals& globals) {
     app.set_version_flag("--version", "netwatch " NETWATCH_VERSION);
     app.add_flag("--no-color", globals.no_color, "no colours (NO_COLOR in the environment does the same)");
@@ -46,8 +59,30 @@ void add_globals(CLI::App& app, Globals& globals) {
                        std::string(service::default_state_dir))
         ->type_name("DIR");
     app.set_config("--config", "", "read options from FILE (TOML or INI; keys are option names)")
-        ->type_name("FILE");
+        ->type_name("FILE")
+        ->check(CLI::Validator(why_unreadable, ""));
     app.config_formatter(std::make_shared<ConfigFile>(app));
+}
+
+// The first argument that nothing takes, and what may have been meant.
+std::string unknown_argument(const CLI::App& app) {
+    const auto extras = app.remaining(true);
+    const auto option = std::ranges::find_if(extras, [](const auto& word) { return word.starts_with('-'); });
+    const std::string word = option != extras.end() ? *option : extras.empty() ? "" : extras.front();
+    const auto chosen = app.get_subcommands();
+    std::vector<std::string> known;
+    if (word.starts_with('-')) {
+        for (const CLI::App* taker :
+             {&app, chosen.empty() ? &app : static_cast<const CLI::App*>(chosen.front())})
+            for (const auto* each : taker->get_options())
+                for (const auto& name : each->get_lnames()) known.push_back("--" + name);
+    } else if (chosen.empty()) {
+        for (const auto* each : app.get_subcommands({})) known.push_back(each->get_name());
+    }
+    const std::string near = nearest(word.substr(0, word.find('=')), known);
+    const auto* kind = word.starts_with('-') ? "option" : chosen.empty() ? "command" : "argument";
+    const std::string text = fmt::format("unknown {} \"{}\"", kind, word);
+    return near.empty() ? text : fmt::format("{}; did you mean \"{}\"?", text, near);
 }
 
 // --help and --version are no errors; everything else that does not parse is the user's to mend.
@@ -65,7 +100,13 @@ int end_parse(const CLI::App& app, const CLI::ParseError& error) {
     }
     const auto chosen = app.get_subcommands();
     const std::string command = chosen.empty() ? "netwatch" : "netwatch " + chosen.front()->get_name();
-    return say({error.what(), "see `" + command + " --help`", core::ExitCode::usage});
+    const std::string mend = "see `" + command + " --help`";
+    std::string what = error.what();
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) what = unknown_argument(app);
+    if (dynamic_cast<const CLI::ConfigError*>(&error) != nullptr) {
+        what = app.get_config_ptr()->results().front() + ": " + what;
+    }
+    return say({what, mend, core::ExitCode::usage});
 }
 
 int run_checked(int argc, const char* const* argv) {

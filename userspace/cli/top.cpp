@@ -7,7 +7,10 @@
 
 #include "cli/command.h"
 #include "cli/feeds.h"
+#include "cli/output.h"
+#include "present/json.h"
 #include "present/style.h"
+#include "present/text.h"
 
 namespace netwatch::cli {
 namespace {
@@ -24,12 +27,20 @@ constexpr const char* footer = "Shows what an agent sees, or observes by itself 
                                "  netwatch top --once                 the same as text, then exit\n"
                                "  netwatch top --once --json          the host's view as JSON";
 
+core::Result<void> print_once(bool json, const present::Style& style, top::Feed& feed) {
+    const auto view = feed.view();
+    if (!view) return std::unexpected(view.error());
+    return print(json ? present::to_text(present::to_json(*view), 1) + "\n"
+                      : present::host_text(*view, style));
+}
+
 core::Result<core::ExitCode> run_top(const Options& options, const Globals& globals) {
     bool embedded = false;
     auto feed = open_feed(globals, embedded);
     if (!feed) return std::unexpected(feed.error());
     const auto style = present::detect_style(STDOUT_FILENO, globals.no_color);
-    const auto done = top::run({.style = style, .once = options.once, .json = options.json}, **feed);
+    const auto done = options.once || !top::is_live_terminal() ? print_once(options.json, style, **feed)
+                                                               : top::run({.style = style}, **feed);
     if (!done) return std::unexpected(done.error());
     return core::ExitCode::fine;
 }

@@ -26,7 +26,8 @@ constexpr std::size_t most_addresses = 16;
 
 constexpr const char* footer =
     "TARGET is ADDRESS, ADDRESS:PORT, [IPV6]:PORT or NAME[:PORT]. A name is looked up in what netwatch\n"
-    "has seen and in /etc/hosts; no resolver is asked.\n"
+    "has seen and in /etc/hosts; no resolver is asked. The agent answers: start one with\n"
+    "`sudo netwatch agent`.\n"
     "\n"
     "Examples:\n"
     "  netwatch why 10.1.2.3:443\n"

@@ -6,9 +6,11 @@
 //     if (!ring) return std::unexpected(ring.error().within("opening " + path));
 #pragma once
 
+#include <cerrno>
 #include <expected>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace netwatch::core {
@@ -46,5 +48,16 @@ using Result = std::expected<T, Error>;
 [[nodiscard]] inline std::unexpected<Error> usage_error(std::string message, std::string hint = {}) {
     return fail(std::move(message), std::move(hint), ExitCode::usage);
 }
+
+// A path that somebody named, or its default, of no use: the user's to mend, as root where it is forbidden.
+[[nodiscard]] inline std::unexpected<Error> path_error(const std::string& message, std::error_code why,
+                                                       std::string hint) {
+    const bool forbidden = why == std::errc::permission_denied || why == std::errc::operation_not_permitted;
+    return fail(message + ": " + why.message(), forbidden ? "run it with sudo, or " + hint : std::move(hint),
+                forbidden ? ExitCode::privilege_missing : ExitCode::usage);
+}
+
+// errno as an error_code, for path_error().
+[[nodiscard]] inline std::error_code last_errno() { return {errno, std::generic_category()}; }
 
 }  // namespace netwatch::core

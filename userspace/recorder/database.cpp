@@ -84,8 +84,6 @@ core::Result<Database> Database::open_for_writing(const std::filesystem::path& p
 
 core::Result<Database> Database::open_untrusted(const std::filesystem::path& path) {
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) return core::fail("no such file");
-    if (!std::filesystem::is_regular_file(path, error)) return core::fail("not a regular file");
     // Without a write-ahead log the file can be read where nothing can be written next to it.
     const bool has_log = std::filesystem::exists(std::filesystem::path(path) += "-wal", error);
     auto database = open(uri_of(path, has_log ? "" : "?immutable=1"), SQLITE_OPEN_READONLY);

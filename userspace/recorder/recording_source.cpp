@@ -2,6 +2,7 @@
 #include "recorder/recording_source.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include <charconv>
@@ -50,14 +51,21 @@ RecordingSource::RecordingSource(std::filesystem::path path, Database database, 
 core::Result<RecordingSource> RecordingSource::open(const std::filesystem::path& path) {
     const std::string hint =
         "give a recording that `netwatch agent` wrote: recording.db in its state directory";
+    // SQLite does not tell why it cannot open a file.
+    std::error_code error;
+    const bool is_file = std::filesystem::is_regular_file(path, error);
+    if (error) return core::path_error("cannot read " + path.string(), error, hint);
+    if (!is_file) return core::usage_error(path.string() + " is not a file", hint);
+    if (::access(path.c_str(), R_OK) != 0) {
+        return core::path_error("cannot read " + path.string(), core::last_errno(), "give a copy of it");
+    }
     auto database = Database::open_untrusted(path);
-    if (!database) return core::fail(fmt::format("{}: {}", path.string(), database.error().message), hint);
+    if (!database) return core::usage_error(path.string() + ": " + database.error().message, hint);
     if (auto checked = check_schema(*database); !checked) {
-        return core::fail(fmt::format("{} is not a recording: {}", path.string(), checked.error().message),
-                          hint);
+        return core::usage_error(path.string() + " is not a recording: " + checked.error().message, hint);
     }
     auto select = database->prepare("SELECT id, records FROM batches ORDER BY id");
-    if (!select) return core::fail(fmt::format("{}: {}", path.string(), select.error().message), hint);
+    if (!select) return core::usage_error(path.string() + ": " + select.error().message, hint);
     RecordingSource source(path, std::move(*database), std::move(*select));
     if (auto read = source.read_meta(); !read) return std::unexpected(read.error().within(path.string()));
     if (auto read = source.read_resumed(); !read) return std::unexpected(read.error().within(path.string()));
@@ -76,14 +84,14 @@ core::Result<void> RecordingSource::read_meta() {
         values[select->text(0)] = select->text(1);
     }
     if (number<std::uint32_t>(values["format"]) != recording_format) {
-        return core::fail(fmt::format("a recording of format \"{}\", this netwatch reads {}",
-                                      values["format"], recording_format),
-                          "read it with the version that wrote it: " + values["agent_version"]);
+        return core::usage_error(fmt::format("a recording of format \"{}\", this netwatch reads {}",
+                                             values["format"], recording_format),
+                                 "read it with the version that wrote it: " + values["agent_version"]);
     }
     if (number<std::uint32_t>(values["abi_version"]) != NETWATCH_ABI_VERSION) {
-        return core::fail(fmt::format("its records have ABI version \"{}\", this netwatch reads {}",
-                                      values["abi_version"], NETWATCH_ABI_VERSION),
-                          "replay it with the version that wrote it: " + values["agent_version"]);
+        return core::usage_error(fmt::format("its records have ABI version \"{}\", this netwatch reads {}",
+                                             values["abi_version"], NETWATCH_ABI_VERSION),
+                                 "replay it with the version that wrote it: " + values["agent_version"]);
     }
     meta_.agent_version = values["agent_version"];
     meta_.kernel = values["kernel"];
@@ -111,7 +119,7 @@ core::Result<void> RecordingSource::read_resumed() {
 std::unexpected<core::Error> RecordingSource::damaged(std::string_view what) {
     damage_ = core::Error{fmt::format("{} is damaged after {} records (after batch {}): {}", path_.string(),
                                       records_, last_batch_, what),
-                          "what came before it was read"};
+                          "what came before it was read", core::ExitCode::usage};
     return std::unexpected(*damage_);
 }
 

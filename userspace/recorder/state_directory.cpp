@@ -21,6 +21,8 @@ namespace netwatch::recorder {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* another = "give another one with --state-dir";
+
 std::string errno_text() { return std::strerror(errno); }
 
 std::string read_small(int fd) {
@@ -34,7 +36,7 @@ core::Result<core::Fd> take_lock(const fs::path& directory) {
     const fs::path path = directory / "lock";
     core::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
     if (!fd && errno == EROFS) return fd;
-    if (!fd) return core::fail(fmt::format("cannot open {}: {}", path.string(), errno_text()));
+    if (!fd) return core::path_error("cannot open " + path.string(), core::last_errno(), another);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         return core::usage_error(fmt::format("another agent (pid {}) holds the state directory {}",
                                              read_small(fd.get()), directory.string()),
@@ -101,10 +103,9 @@ std::vector<Recording> earlier_recordings(const fs::path& directory) {
 core::Result<StateDirectory> StateDirectory::hold(const fs::path& path) {
     std::error_code error;
     const bool made = fs::create_directories(path, error);
-    if (error && !fs::is_directory(path)) {
-        return core::fail(
-            fmt::format("cannot make the state directory {}: {}", path.string(), error.message()),
-            "give another one with --state-dir");
+    std::error_code ignored;
+    if (error && !fs::is_directory(path, ignored)) {
+        return core::path_error("cannot make the state directory " + path.string(), error, another);
     }
     if (made) ::chmod(path.c_str(), 0750);
     auto lock = take_lock(path);

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/utsname.h>
 
 #include <array>
@@ -24,9 +25,8 @@ struct Capability {
     unsigned bit;
     const char* name;
 };
-// include/uapi/linux/capability.h
-constexpr unsigned cap_sys_admin = 21;
-constexpr auto needed_capabilities = std::to_array<Capability>({{39, "CAP_BPF"}, {38, "CAP_PERFMON"}});
+constexpr auto needed_capabilities =
+    std::to_array<Capability>({{CAP_BPF, "CAP_BPF"}, {CAP_PERFMON, "CAP_PERFMON"}});
 
 constexpr auto tracepoint_names =
     std::to_array<const char*>({"inet_sock_set_state", "tcp_retransmit_skb", "tcp_retransmit_synack",
@@ -59,6 +59,8 @@ std::optional<std::uint64_t> effective_capabilities(const std::string& proc_root
         return std::nullopt;
     return mask;
 }
+
+bool has(std::uint64_t effective, unsigned capability) { return (effective >> capability & 1) != 0; }
 
 core::Fd load_tracing(bpf_attach_type attach_type, std::uint32_t attach_id,
                       std::span<const bpf_insn> instructions) {
@@ -151,9 +153,9 @@ void read_types(KernelFacts& facts, const KernelBtf& types) {
 
 std::vector<std::string> missing_capabilities(std::uint64_t effective) {
     std::vector<std::string> missing;
-    if (effective >> cap_sys_admin & 1) return missing;
+    if (has(effective, CAP_SYS_ADMIN)) return missing;
     for (const auto& capability : needed_capabilities)
-        if (!(effective >> capability.bit & 1)) missing.emplace_back(capability.name);
+        if (!has(effective, capability.bit)) missing.emplace_back(capability.name);
     return missing;
 }
 
@@ -200,6 +202,9 @@ core::Result<KernelFacts> gather_facts(const std::string& proc_root) {
         facts.cookie_in_tracing = can_read_cookie_in_tracing(id);
     }
     facts.syscall_tracepoints = tracepoint_id("syscalls/sys_exit_connect").has_value();
+    const std::uint64_t effective = effective_capabilities(proc_root).value_or(0);
+    facts.net_admin = has(effective, CAP_NET_ADMIN);
+    facts.sys_admin = has(effective, CAP_SYS_ADMIN);
     facts.cgroup2_mount = find_cgroup2(read_file(proc_root + "/self/mountinfo").value_or(""));
     return facts;
 }

@@ -29,6 +29,8 @@ struct KernelFacts {
     bool socket_from_file = false;           // bpf_sock_from_file (5.11)
     bool user_registers = false;             // bpf_task_pt_regs (5.15)
     bool syscall_tracepoints = false;        // their ids can be read, from tracefs mounted or not
+    bool net_admin = false;                  // this process has CAP_NET_ADMIN
+    bool sys_admin = false;                  // this process has CAP_SYS_ADMIN
     std::map<std::uint32_t, std::string> drop_reasons;  // of the running kernel, without their prefix
     std::string cgroup2_mount;                          // empty: none
 };

@@ -54,9 +54,9 @@ Requirement function_exit(std::vector<std::string> names) {
 }
 
 Obstacle needs_syscall_exit(const KernelFacts& facts) {
-    if (!facts.syscall_tracepoints)
-        return "system call tracepoints cannot be reached (CONFIG_FTRACE_SYSCALLS, tracefs)";
-    return std::nullopt;
+    if (facts.syscall_tracepoints) return std::nullopt;
+    if (!facts.sys_admin) return "tracefs cannot be read without CAP_SYS_ADMIN";
+    return "this kernel has no system call tracepoints (CONFIG_FTRACE_SYSCALLS)";
 }
 
 // connect() and accept() find their socket through the saved user registers.
@@ -142,8 +142,12 @@ std::vector<Signal> call_signals(const KernelFacts& facts) {
            other_doors},
           {"tracepoint sys_exit_accept, sys_exit_accept4",
            {"on_accept_exit", "on_accept4_exit"},
+           needs_syscall_exit_with_registers,
+           other_doors},
+          {"tracepoint sys_exit_accept, sys_exit_accept4",
+           {"on_accept_exit", "on_accept4_exit"},
            needs_syscall_exit,
-           other_doors + "; the listener before Linux 5.15"}},
+           other_doors + "; the listener"}},
          "servers that run out of file descriptors in accept()"},
     };
 }
@@ -218,9 +222,22 @@ std::vector<Signal> walk_signals() {
     };
 }
 
+// Asked by the agent, without a program.
+Signal translations() {
+    return {"NAT peers",
+            {{"conntrack over netlink",
+              {},
+              [](const KernelFacts& facts) -> Obstacle {
+                  if (!facts.net_admin) return "CAP_NET_ADMIN is missing";
+                  return std::nullopt;
+              },
+              ""}},
+            "where NAT sends a connection"};
+}
+
 std::vector<Signal> all_signals(const KernelFacts& facts) {
     std::vector<Signal> signals{life_cycle()};
-    for (auto&& group : {call_signals(facts), packet_signals(), walk_signals()})
+    for (auto&& group : {call_signals(facts), packet_signals(), walk_signals(), {translations()}})
         signals.insert(signals.end(), group.begin(), group.end());
     return signals;
 }
@@ -246,7 +263,9 @@ PlannedHook plan_signal(const Signal& signal, const KernelFacts& facts, const Re
                 &candidate == &signal.candidates.front() ? NETWATCH_HOOK_BEST : NETWATCH_HOOK_FALLBACK;
             return planned;
         }
-        if (planned.reason.empty()) planned.reason = *obstacle;
+        if (planned.reason.contains(*obstacle)) continue;
+        if (!planned.reason.empty()) planned.reason += "; ";
+        planned.reason += *obstacle;
     }
     planned.lost = signal.lost;
     return planned;

@@ -21,8 +21,8 @@ struct PlannedHook {
     std::string hook;  // as a person reads it: "fexit inet_stream_connect"
     netwatch_hook_state state = NETWATCH_HOOK_MISSING;
     std::string lost;                   // what is not seen; empty for the best hook
-    std::string reason;                 // why the better hook is not used
-    std::vector<std::string> programs;  // to be loaded and attached; none where the signal is missing
+    std::string reason;                 // why the better hooks are not used
+    std::vector<std::string> programs;  // to be loaded and attached; some signals need none
     bool vital = false;                 // without it connections cannot be seen at all
 };
 

@@ -73,7 +73,8 @@ core::Result<void> check(const ProgramOptions& options, const netwatch_bpf& skel
     const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
     if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < page)
         return core::usage_error(
-            fmt::format("ring size {} is not a power of two of at least {}", options.ring_bytes, page));
+            fmt::format("ring size {} is not a power of two of at least {}", options.ring_bytes, page),
+            fmt::format("give --ring-size {}", std::max(std::bit_ceil(options.ring_bytes), page)));
     if (const auto room = bpf_map__max_entries(skeleton.maps.observed_netns); options.netns.size() > room)
         return core::usage_error(fmt::format("at most {} network namespaces can be named", room));
     return {};

@@ -63,9 +63,8 @@ public:
         {
             const PrivateUmask umask;
             if (!http_.bind_to_port(path_.string(), 80)) {
-                return core::fail(
-                    fmt::format("cannot listen on {}: {}", path_.string(), std::strerror(errno)),
-                    "give another place with --socket");
+                return core::path_error("cannot listen on " + path_.string(), core::last_errno(),
+                                        "give another place with --socket");
             }
         }
         share_with_group(path_);

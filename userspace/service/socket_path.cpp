@@ -36,8 +36,8 @@ core::Result<void> make_directory(const fs::path& directory) {
     if (directory.empty() || fs::is_directory(directory, error)) return {};
     fs::create_directories(directory, error);
     if (error) {
-        return core::fail(fmt::format("cannot make {}: {}", directory.string(), error.message()),
-                          "give another place with --socket");
+        return core::path_error("cannot make " + directory.string(), error,
+                                "give another place with --socket");
     }
     ::chmod(directory.c_str(), 0750);
     share_with_group(directory);

@@ -28,7 +28,8 @@ Line first_line(const ViewModel& model, std::size_t width) {
     const auto& view = model.view();
     const std::string namespaces = view.observed_netns_count == 0
                                        ? "all namespaces"
-                                       : fmt::format("{} namespaces", view.observed_netns_count);
+                                       : fmt::format("{} namespace{}", view.observed_netns_count,
+                                                     view.observed_netns_count == 1 ? "" : "s");
     const bool troubled = model.silent_seconds() >= silence_shown_s && !model.is_paused();
     return {justified(fmt::format("netwatch · {} · kernel {} · {}", present::inert(view.hostname),
                                   present::inert(view.kernel), namespaces),

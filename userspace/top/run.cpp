@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <ftxui/component/component.hpp>
@@ -17,8 +16,6 @@
 #include <string_view>
 
 #include "present/inert.h"
-#include "present/json.h"
-#include "present/text.h"
 #include "top/draw.h"
 #include "top/terminal.h"
 #include "top/view_model.h"
@@ -30,23 +27,6 @@ using Clock = std::chrono::steady_clock;
 
 // How long a key may wait; small enough that nobody feels it.
 constexpr int key_wait_ms = 30;
-
-bool is_live_terminal() {
-    const char* terminal = std::getenv("TERM");
-    return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && terminal != nullptr &&
-           *terminal != '\0' && std::string_view(terminal) != "dumb";
-}
-
-core::Result<void> print_once(const TopOptions& options, Feed& feed) {
-    const auto view = feed.view();
-    if (!view) return std::unexpected(view.error());
-    const std::string text = options.json ? present::to_text(present::to_json(*view), 1) + "\n"
-                                          : present::host_text(*view, options.style);
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-        return core::fail("writing to stdout failed");
-    }
-    return {};
-}
 
 // Asks the feed when it is time to, and keeps count of how long nothing new has come.
 class Refresher {
@@ -116,8 +96,13 @@ void run_loop(const TopOptions& options, ViewModel& model, Feed& feed) {
 
 }  // namespace
 
+bool is_live_terminal() {
+    const char* terminal = std::getenv("TERM");
+    return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && terminal != nullptr &&
+           *terminal != '\0' && std::string_view(terminal) != "dumb";
+}
+
 core::Result<void> run(const TopOptions& options, Feed& feed) {
-    if (options.once || options.json || !is_live_terminal()) return print_once(options, feed);
     auto first = feed.view();
     if (!first) return std::unexpected(first.error());
     ViewModel model;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `netwatch top`: the live view on a terminal, or its text once. Example:
+// `netwatch top`: the live view on a terminal. Example:
 //
-//     auto done = top::run({.style = present::detect_style(STDOUT_FILENO, no_color)}, feed);
+//     if (top::is_live_terminal()) auto done = top::run({.style = style}, feed);
 //
 // Starts no thread. The terminal is as it was before when run() returns, by whatever way: q, SIGINT, SIGTERM,
 // an error.
@@ -17,13 +17,13 @@ namespace netwatch::top {
 
 struct TopOptions {
     present::Style style;
-    bool once = false;  // the text of this instant, then return
-    bool json = false;  // with once: the view as JSON
     std::chrono::milliseconds refresh{1000};
 };
 
-// Live where stdin and stdout are terminals that can move a cursor; else, or with `once`, the text once on
-// stdout. Errors: those of the feed's first view; stdout closed.
+// stdin and stdout are terminals that can move a cursor.
+[[nodiscard]] bool is_live_terminal();
+
+// Until the user quits. Errors: those of the feed's first view.
 [[nodiscard]] core::Result<void> run(const TopOptions& options, Feed& feed);
 
 }  // namespace netwatch::top
