@@ -166,6 +166,14 @@ Story& Story::is_rejected(double at, std::string_view to, Icmp icmp, double dela
         put(record.icmp.offender, *model::IpAddress::parse(icmp.offender));
     }
     record.error = EHOSTUNREACH;
+    record.syn_retransmits = retransmit_syns(record, at, delay_s, 0);
+    auto told = model::make_record<netwatch_socket_error>(boot_ns(at + delay_s), story_netns);
+    told.sock = record.sock;
+    told.tuple = record.tuple;
+    told.process = record.process;
+    told.icmp = record.icmp;
+    told.state = tcp_syn_sent;
+    add(told);
     return add(record);
 }
 
@@ -176,7 +184,8 @@ Story& Story::fails_with(double at, std::string_view to, int error, double delay
     return add(record);
 }
 
-void Story::retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error) {
+std::uint32_t Story::retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s,
+                                     int error) {
     std::uint8_t number = 0;
     for (const double retry_s : syn_retries_s) {
         if (retry_s >= timeout_s) break;
@@ -191,6 +200,7 @@ void Story::retransmit_syns(const netwatch_connect& attempt, double at, double t
         record.retransmits = ++number;
         add(record);
     }
+    return number;
 }
 
 Story& Story::is_unanswered(double at, std::string_view to, double timeout_s, Who who) {
@@ -200,10 +210,8 @@ Story& Story::is_unanswered(double at, std::string_view to, double timeout_s, Wh
 Story& Story::cannot_leave(double at, std::string_view to, double timeout_s, int error, Who who) {
     auto record = attempt(at, at + timeout_s, to, who);
     record.outcome = NETWATCH_OUTCOME_ABANDONED;
-    record.syn_retransmits = static_cast<std::uint32_t>(
-        std::ranges::count_if(syn_retries_s, [&](double retry_s) { return retry_s < timeout_s; }));
+    record.syn_retransmits = retransmit_syns(record, at, timeout_s, error);
     record.transmit_error = record.syn_retransmits > 0 ? error : 0;
-    retransmit_syns(record, at, timeout_s, error);
     return add(record);
 }
 

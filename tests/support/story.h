@@ -118,7 +118,7 @@ public:
 private:
     [[nodiscard]] netwatch_tuple tuple_to(std::string_view to);
     [[nodiscard]] netwatch_connect attempt(double at, double ends, std::string_view to, Who who);
-    void retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error);
+    std::uint32_t retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error);
 
     std::uint64_t socks_ = 0;
     std::vector<model::Record> records_;

@@ -175,7 +175,15 @@ TEST(DiagnosisHostUnreachable, OneRetransmissionTimeoutThatIsAnsweredIsNothing) 
 TEST(DiagnosisHostUnreachable, TheFirstAnswerTellsARouteFromARateLimit) {
     Story story;
     story.healthy(0, 10, 0.5, web).is_rejected(10, web, {3, 1, "10.9.9.1"}, 0.001);
-    story.rejected(10.1, 30, 0.5, web, {3, 1, "10.9.9.1"}, 1.03);
+    story.rejected(10.1, 30, 0.5, web, {3, 1, "10.9.9.1"}, 1.032);
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+}
+
+TEST(DiagnosisHostUnreachable, TheAnswerToARetryIsNoSearchThatGaveUp) {
+    Story story;
+    story.healthy(0, 10, 0.5, web).rejected(10, 30, 0.5, web, {3, 1, "10.9.9.1"}, 1.032);
     Watch watch(story);
     watch.until(15);
     EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);

@@ -230,5 +230,30 @@ TEST(DiagnosisRouting, OneRouterWithoutAWayToSeveralNetworksIsOneFault) {
     EXPECT_EQ(alarm.scope.members.size(), 2U);
 }
 
+// A router that answers once a second leaves most of the block without a word.
+TEST(DiagnosisRouting, SilenceBesideARoutersWordForTheBlockIsTheSameFault) {
+    for (const std::uint8_t code : {std::uint8_t{1}, std::uint8_t{13}}) {
+        Story story;
+        for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80"}) story.healthy(0, 10, 0.25, peer);
+        for (double at = 10; at < 20; at += 1) story.is_rejected(at, "10.0.0.1:80", {3, code, "10.9.9.1"});
+        story.unanswered(10, 20, 0.25, "10.0.0.2:80");
+        Watch watch(story);
+        watch.until(20);
+        EXPECT_EQ(watch.ever_alarmed().size(), 1U) << +code;
+        EXPECT_EQ(watch.alarm().scope.kind, ScopeKind::prefix);
+        EXPECT_EQ(watch.alarm().scope.members.size(), 2U);
+    }
+}
+
+TEST(DiagnosisRouting, SilenceLongBeforeARoutersWordIsAFaultOfItsOwn) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80"}) story.healthy(0, 10, 0.25, peer);
+    story.unanswered(10, 40, 0.25, "10.0.0.2:80").healthy(10, 25, 0.25, "10.0.0.1:80");
+    story.rejected(25, 40, 0.5, "10.0.0.1:80", {3, 13, "10.9.9.1"});
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_EQ(watch.alarms().size(), 2U);
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace netwatch::diagnosis {
 namespace {
@@ -25,6 +26,10 @@ constexpr std::uint64_t least_patience_ns = 50 * core::ns_per_ms;
 constexpr std::uint64_t unknown_patience_ns = 200 * core::ns_per_ms;
 constexpr std::uint64_t slowest_handshake_ns = 400 * core::ns_per_ms;  // around the world
 constexpr std::size_t processes_kept = 8;
+constexpr std::uint64_t at_once_ns = 500 * core::ns_per_ms;
+// What a search for an IPv4 neighbour takes: three probes a second apart, and the slack of the kernel's
+// timers.
+constexpr std::pair search_ns{2'900 * core::ns_per_ms, 3'300 * core::ns_per_ms};
 
 bool other_family_works(const Process& process, bool is_v4, core::BootNs at) {
     const core::BootNs success = is_v4 ? process.last_success_v6 : process.last_success_v4;
@@ -115,7 +120,7 @@ std::uint32_t Destination::overdue_syns(core::BootNs now) const {
     std::uint32_t overdue = run->silent_syns - std::min(unripe, run->silent_syns);
     if (!detail || !usual) return overdue;
     for (const Detail::Attempt& attempt : detail->in_flight) {
-        if (!attempt.sent_again && attempt.start > last_answered_syn && ripe(attempt.start)) ++overdue;
+        if (attempt.sent_again_at == 0 && attempt.start > last_answered_syn && ripe(attempt.start)) ++overdue;
     }
     return overdue;
 }
@@ -126,18 +131,24 @@ void Destination::note_answer(std::uint64_t sock, core::BootNs at) {
     if (attempt != detail->in_flight.end() && attempt->answered_at == 0) attempt->answered_at = at;
 }
 
-std::uint64_t Destination::settle(const Outcome& outcome) {
-    if (!detail) return outcome.delay_ns;
+std::optional<std::uint64_t> Destination::settle(const Outcome& outcome) {
+    if (!detail) return std::nullopt;
     const auto attempt = std::ranges::find(detail->in_flight, outcome.sock, &Detail::Attempt::sock);
-    if (attempt == detail->in_flight.end()) return outcome.delay_ns;
-    const core::BootNs answered_at = attempt->answered_at;
-    const core::BootNs start = attempt->start;
+    if (attempt == detail->in_flight.end()) return std::nullopt;
+    const Detail::Attempt settled = *attempt;
     detail->in_flight.erase(attempt);
-    return answered_at > start ? answered_at - start : outcome.delay_ns;
+    if (settled.answered_at <= settled.start) return std::nullopt;
+    const std::uint64_t delay_ns = settled.answered_at - settled.start;
+    // A router limits the rate of its errors: what comes with a SYN sent again is the answer to that one.
+    // When a search for the neighbour ends, one may have been sent again by chance.
+    const std::uint64_t since_syn_ns =
+        settled.answered_at - std::min(settled.answered_at, settled.sent_again_at);
+    const bool search_ends = delay_ns >= search_ns.first && delay_ns <= search_ns.second;
+    return since_syn_ns < at_once_ns && !search_ends ? since_syn_ns : delay_ns;
 }
 
 void Destination::add(const Outcome& outcome, Process* process) {
-    const std::uint64_t delay_ns = settle(outcome);
+    const std::optional<std::uint64_t> answered_after_ns = settle(outcome);
     OutcomeClass cls = outcome.cls;
     last_active = std::max(last_active, outcome.at_ns);
     ++attempts;
@@ -174,7 +185,8 @@ void Destination::add(const Outcome& outcome, Process* process) {
     const bool earliest = run->answer_delay_ns == 0 || outcome.start_ns < run->answered_start_ns;
     if (is_explicit(outcome.cls) && earliest) {
         run->answered_start_ns = outcome.start_ns;
-        run->answer_delay_ns = delay_ns;
+        run->answer_delay_ns = answered_after_ns.value_or(outcome.delay_ns);
+        run->answer_seen = answered_after_ns.has_value();
     }
 }
 
@@ -272,7 +284,7 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     }
     if (detail) {
         const auto attempt = std::ranges::find(detail->in_flight, record.sock, &Detail::Attempt::sock);
-        if (attempt != detail->in_flight.end()) attempt->sent_again = true;
+        if (attempt != detail->in_flight.end()) attempt->sent_again_at = at;
     }
     if (record.retransmits <= 1 || failing.pending == 0) ++failing.pending;
     if (record.error == 0) {

@@ -45,6 +45,7 @@ struct FailureRun {
     // for the neighbour that is under way. IPv6 errors surface in any order.
     core::BootNs answered_start_ns = 0;
     std::uint64_t answer_delay_ns = 0;  // what its answer took; 0: none yet
+    bool answer_seen = false;           // when it came, not when connect() heard of it
     std::optional<model::IpAddress> offender;
     bool is_v4 = true;
     bool single_process = true;
@@ -130,8 +131,8 @@ struct Detail {
     struct Attempt {
         std::uint64_t sock = 0;
         core::BootNs start = 0;
-        core::BootNs answered_at = 0;  // by an ICMP error; a blocking connect() hears of it a second later
-        bool sent_again = false;
+        core::BootNs answered_at = 0;    // by an ICMP error; a blocking connect() hears of it a second later
+        core::BootNs sent_again_at = 0;  // its latest SYN but the first
     };
     std::vector<Attempt> in_flight;     // at most 16, the latest
     std::uint64_t netfilter_drops = 0;  // packets to it dropped by this host's netfilter, since the run began
@@ -197,8 +198,9 @@ private:
     [[nodiscard]] bool gave_up_late(const Outcome& outcome) const;
     // How long a SYN to it may go unanswered; nothing where its round trips are not known.
     [[nodiscard]] std::optional<std::uint64_t> usual_patience_ns() const;
-    // How long the answer to an attempt took, and the end of following it.
-    [[nodiscard]] std::uint64_t settle(const Outcome& outcome);
+    // How long the answer to an attempt took since the SYN that it answers, where it was seen to come; and
+    // the end of following it.
+    [[nodiscard]] std::optional<std::uint64_t> settle(const Outcome& outcome);
     FailureRun& run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4, const Process* process);
     Detail::Who* who(const Process& process, core::BootNs at);
 };

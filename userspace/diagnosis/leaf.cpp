@@ -15,10 +15,11 @@ constexpr std::uint32_t most = 30;
 // A service restarts in less: refusals count from then on.
 constexpr std::uint64_t restart_ns = 1'200 * core::ns_per_ms;
 constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s;  // an unconfirmed run older than this is over
-// ARP and neighbour discovery give up after three probes a second apart. IPv6 errors inside connect() surface
-// with the next SYN, so a delay of one second says nothing there.
-constexpr std::uint64_t resolution_v4_ns = 900 * core::ns_per_ms;
-constexpr std::uint64_t resolution_v6_ns = 2'500 * core::ns_per_ms;
+// ARP and neighbour discovery give up after three probes a second apart; who was not the first to ask waits
+// less. connect() hears of an error with its next SYN, so a second says nothing where that alone was seen:
+// over IPv6, and on kernels without the hook.
+constexpr std::uint64_t resolution_ns = 900 * core::ns_per_ms;
+constexpr std::uint64_t resolution_heard_ns = 2'500 * core::ns_per_ms;
 constexpr double steady_beat_ns = 0.4e9;
 
 std::uint32_t needed(const Destination& destination) {
@@ -71,7 +72,7 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
 }
 
 bool resolution_failed(const FailureRun& run) {
-    return run.answer_delay_ns >= (run.is_v4 ? resolution_v4_ns : resolution_v6_ns);
+    return run.answer_delay_ns >= (run.answer_seen ? resolution_ns : resolution_heard_ns);
 }
 
 bool harmless(const Scene& scene, const Leaf& leaf) {

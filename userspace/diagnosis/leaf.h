@@ -27,7 +27,7 @@ using Leaves = std::vector<Leaf>;
 // Nothing where the run of failures is over, too short to judge, or a scan's.
 [[nodiscard]] std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination);
 
-// The first answer in words took as long as address resolution takes to give up.
+// The answer to the earliest attempt took as long as address resolution takes to give up.
 [[nodiscard]] bool resolution_failed(const FailureRun& run);
 
 // Nobody is hurt: a fallback works, or nothing ever was there.

@@ -12,6 +12,7 @@ namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::size_t prefix_members = 3;
+constexpr std::uint64_t onset_spread_ns = 2 * core::ns_per_s;  // a SYN before the fault may be lost in it
 constexpr double path_share = 0.8;  // of the addresses in use that a lost path explains (BlameIt's threshold)
 
 // Leaves of one fault at one place.
@@ -88,15 +89,17 @@ bool block_answers(const Scene& scene, const Leaves& leaves) {
     return !scene.destinations.answering_siblings(whole_block, last_onset(leaves) + in_flight_ns).empty();
 }
 
-// A router answers only so often (ICMP rate limits): silence beside its word for the same block is the same
-// fault.
+// A router answers only so often (ICMP rate limits): silence beside its word for the same block, and since
+// then, is the same fault.
 void join_rate_limited(Groups& groups) {
     for (auto& [place, leaves] : groups) {
-        if (place.fault != Fault::unroutable) continue;
+        if (place.fault != Fault::unroutable && place.fault != Fault::prohibited) continue;
         const model::Prefix block = leaves.front().block();
+        const core::BootNs since = first_onset(leaves) - std::min(first_onset(leaves), onset_spread_ns);
         std::erase_if(groups, [&, &into = leaves](const auto& other) {
-            const bool same =
-                other.first.fault == Fault::silent && block.contains(other.second.front().endpoint().ip);
+            const bool same = other.first.fault == Fault::silent &&
+                              block.contains(other.second.front().endpoint().ip) &&
+                              first_onset(other.second) >= since;
             if (same) into.insert(into.end(), other.second.begin(), other.second.end());
             return same;
         });
