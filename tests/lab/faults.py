@@ -388,6 +388,13 @@ def service_hung(service: Service, ip: str, port: int) -> Fault:
     return Fault(label, lambda: service.hang(False))
 
 
+def service_reads_nothing(service: Service, ip: str, port: int) -> Fault:
+    """The server's process stands still amid large requests: its kernel's window shuts."""
+    service.hang(True)
+    label = Label("receiver_stalled", ("zero_window",), **_at(ip, port))
+    return Fault(label, lambda: service.hang(False))
+
+
 def backlog_full(service: Service, ip: str, port: int) -> Fault:
     """The process does not accept and its short queue overflows: from outside, SYNs go unanswered."""
     service.hang(True)

@@ -492,6 +492,13 @@ VARIANTS: list[Scenario] = [
         _on_service(faults.service_hung),
     ),
     *_fault(
+        "peer_reads_nothing",
+        39,
+        "a service stops reading its uploads",
+        world.large_request_load,
+        _on_service(faults.service_reads_nothing),
+    ),
+    *_fault(
         "backlog_full",
         23,
         "the accept queue overflows",
@@ -512,6 +519,13 @@ VARIANTS: list[Scenario] = [
         world.dual_stack_load,
         _ipv6_swallowed,
         watch_s=13.0,
+    ),
+    _healthy(
+        "slow_reader",
+        "a service that reads its uploads slowly",
+        world.slow_reader_load,
+        _nothing,
+        watch_s=17.0,
     ),
     _healthy("heavy_udp", "much UDP, some to nobody", world.udp_load, _nothing, watch_s=9.0),
     _healthy(

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""A small HTTP service whose behaviour is set from standard input, a JSON object a line: {"delay_s": 2.1}.
+"""A small HTTP service whose behaviour is set from standard input, a JSON object a line: {"delay_s": 2.1, "pause_s": 0.0}.
 
 It answers GET with a short body, reads POST bodies to their end, and waits `delay_s` before each answer (null: it
-never answers): the request is acknowledged at once by the kernel, the application is late. It prints "listening"
-when it is.
+never answers): the request is acknowledged at once by the kernel, the application is late. Between two pieces of a
+body of 64 KiB it rests for `pause_s`. It prints "listening" when it is.
 
     service.py [--backlog N] PORT...
 """
@@ -19,13 +19,20 @@ import sys
 class Service:
     def __init__(self):
         self.delay_s: float | None = 0.0
+        self.pause_s = 0.0
+
+    async def read_body(self, reader, length: int) -> None:
+        while length > 0:
+            length -= len(await reader.readexactly(min(length, 65536)))
+            if self.pause_s:
+                await asyncio.sleep(self.pause_s)
 
     async def serve(self, reader, writer) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
-                await reader.readexactly(int(headers.get("content-length", "0")))
+                await self.read_body(reader, int(headers.get("content-length", "0")))
                 while self.delay_s is None:
                     await asyncio.sleep(0.1)
                 if self.delay_s:
@@ -45,14 +52,14 @@ class Service:
             lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
         )
         while line := await reader.readline():
-            self.delay_s = json.loads(line)["delay_s"]
+            vars(self).update(json.loads(line))
 
 
 async def main(backlog: int, ports: list[int]) -> None:
     service = Service()
     for port in ports:
         for host in ("0.0.0.0", "::"):
-            await asyncio.start_server(service.serve, host, port, backlog=backlog, limit=1 << 20)
+            await asyncio.start_server(service.serve, host, port, backlog=backlog, limit=65536)
     print("listening", flush=True)
     await service.obey()
 

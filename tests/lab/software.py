@@ -126,7 +126,14 @@ class Service:
 
     def set_delay(self, delay_s: float | None) -> None:
         """How late answers are; None: there are none."""
-        self.process.stdin.write(json.dumps({"delay_s": delay_s}) + "\n")
+        self._set(delay_s=delay_s)
+
+    def set_pause(self, pause_s: float) -> None:
+        """How long it rests between two pieces of a request's body."""
+        self._set(pause_s=pause_s)
+
+    def _set(self, **what: float | None) -> None:
+        self.process.stdin.write(json.dumps(what) + "\n")
         self.process.stdin.flush()
 
     def hang(self, hung: bool) -> None:

@@ -201,6 +201,23 @@ def quick_service_load(lab: Lab) -> None:
     lab.service.set_delay(0.005)
 
 
+def large_request_load(lab: Lab) -> None:
+    """Uploads of a megabyte or two to the service, and nothing else."""
+    lab.nginx_on(*lab.others)
+    lab.service = Service(lab.rig, lab.victim, lab.ports[:1])
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    size = 1024 * lab.rng.randrange(1100, 1900)
+    lab.client("keep", targets, count=3, rate=lab.rate(0.7, 1.3), size=size, timeout=19.7)
+    lab.client("connects", targets, rate=lab.rate(0.7, 1.3), size=size, timeout=19.7)
+    lab.background()
+
+
+def slow_reader_load(lab: Lab) -> None:
+    """The same to a service that has always read slowly."""
+    large_request_load(lab)
+    lab.service.set_pause(round(lab.rng.uniform(0.11, 0.19), 2))
+
+
 def storm_load(lab: Lab) -> None:
     """Workers that try again at once, beside an unrelated steady rest."""
     web_load(lab)

@@ -107,6 +107,14 @@ struct Answers {
     std::uint32_t prompt_since_late = 0;
 };
 
+// A connection that has data for its peer, which lets none of it come.
+struct ShutWindow {
+    std::uint64_t sock = 0;
+    core::BootNs since = 0;
+    core::BootNs at = 0;  // of the latest look
+    std::uint64_t unsent_bytes = 0;
+};
+
 // What a full destination has and a compact one has not.
 struct Detail {
     static constexpr std::size_t seconds_kept = 120;
@@ -135,6 +143,8 @@ struct Detail {
         core::BootNs sent_again_at = 0;  // its latest SYN but the first
     };
     std::vector<Attempt> in_flight;     // at most 16, the latest
+    std::vector<ShutWindow> shut;       // at most 16, the oldest
+    core::BootNs window_opened_at = 0;  // when one of them last took data again
     std::uint64_t netfilter_drops = 0;  // packets to it dropped by this host's netfilter, since the run began
 };
 

@@ -19,14 +19,6 @@ using model::Severity;
 constexpr double sure = 0.97;
 constexpr double sure_unproven = 0.8;  // no earlier success, and too short a watch for that to mean anything
 
-void note(Finding& finding, const Scene& scene, std::string signal, double value, std::string text) {
-    finding.evidence.push_back({std::move(signal), value, std::move(text), scene.anchor.utc(scene.now)});
-}
-
-void rule_out(Finding& finding, FailureType type, std::string because) {
-    finding.ruled_out.push_back({type, std::move(because)});
-}
-
 // What all findings of this kind share: members, onset, severity, what worked before.
 Finding start(const Scene& scene, Leaves leaves) {
     std::ranges::stable_sort(leaves, std::greater{},

@@ -37,4 +37,10 @@ struct Finding {
     [[nodiscard]] const std::optional<std::string>& cause() const { return candidates.front().cause; }
 };
 
+struct Scene;
+
+// Adds one line of evidence, seen now.
+void note(Finding& finding, const Scene& scene, std::string signal, double value, std::string text);
+void rule_out(Finding& finding, model::FailureType type, std::string because);
+
 }  // namespace netwatch::diagnosis

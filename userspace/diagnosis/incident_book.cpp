@@ -8,6 +8,7 @@
 #include "diagnosis/explain.h"
 #include "diagnosis/ladder.h"
 #include "diagnosis/quality.h"
+#include "diagnosis/stall.h"
 
 namespace netwatch::diagnosis {
 namespace {
@@ -37,6 +38,15 @@ std::uint64_t fnv1a(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325ULL;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
     return hash;
+}
+
+Family family_of(model::FailureType type) {
+    switch (type) {
+        case model::FailureType::packet_loss: return Family::loss;
+        case model::FailureType::slow_service:
+        case model::FailureType::receiver_stalled: return Family::service;
+        default: return Family::reachability;
+    }
 }
 
 std::string scope_text(const model::Scope& scope) {
@@ -302,6 +312,10 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
     for (const DestinationKey& key : entry.members) {
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr) continue;
+        if (entry.incident.type == model::FailureType::receiver_stalled) {
+            if (destination->detail && windows_open(*destination)) return true;
+            continue;
+        }
         if (entry.family == Family::service) {
             if (destination->detail && answers_healed(destination->detail->answers, scene.now)) return true;
             continue;
@@ -402,10 +416,8 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
                 entry.address = {endpoint->ip, 0};
             }
         }
-        const bool service = incident.type == model::FailureType::slow_service;
-        const bool loss = incident.type == model::FailureType::packet_loss;
-        entry.family = loss ? Family::loss : service ? Family::service : Family::reachability;
-        entry.group = loss ? loss_group(entry.address) : "resumed";
+        entry.family = family_of(incident.type);
+        entry.group = entry.family == Family::loss ? loss_group(entry.address) : "resumed";
         entry.incident = std::move(incident);
         entry.told = telling(entry.incident);
     }

@@ -215,8 +215,9 @@ model::LadderSteps ladder_of(const Scene& scene, const DestinationKey& key, cons
 
 model::LadderVerdict verdict_of(const model::LadderSteps& steps, const model::Incident* incident) {
     using model::LadderVerdict;
-    const bool service = incident != nullptr && incident->type == FailureType::slow_service;
-    if (service && incident->candidates.size() == 1) return LadderVerdict::not_the_network;
+    const bool reached = incident != nullptr && (incident->type == FailureType::slow_service ||
+                                                 incident->type == FailureType::receiver_stalled);
+    if (reached && incident->candidates.size() == 1) return LadderVerdict::not_the_network;
     if (incident != nullptr && incident->severity != model::Severity::info) return LadderVerdict::failing;
     const LadderStatus port = steps[static_cast<std::size_t>(Rung::port)].status;
     if (port == LadderStatus::ok) return LadderVerdict::healthy;

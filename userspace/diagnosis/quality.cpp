@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "diagnosis/stall.h"
+
 namespace netwatch::diagnosis {
 namespace {
 
@@ -29,10 +31,6 @@ constexpr double clean_share = 0.003;  // loss on the path that could not make a
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
 
 std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
-
-void note(Finding& finding, const Scene& scene, std::string signal, double value, std::string text) {
-    finding.evidence.push_back({std::move(signal), value, std::move(text), scene.anchor.utc(scene.now)});
-}
 
 double threshold_us(const Answers& answers) {
     if (answers.baseline_us.count() < known_answers) return unknown_late_floor_us;
@@ -98,11 +96,11 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
              fmt::format("{} retransmissions were needless: their acknowledgements were lost on the way here",
                          window.needless));
     }
-    finding.ruled_out.push_back({FailureType::host_unreachable, "connections are made and move data"});
-    finding.ruled_out.push_back(
-        {FailureType::latency_spike, "round trips are not inflated: the loss is not a full queue"});
-    finding.ruled_out.push_back(
-        {FailureType::slow_service, "segments are lost before the service sees or after it sent them"});
+    rule_out(finding, FailureType::host_unreachable, "connections are made and move data");
+    rule_out(finding, FailureType::latency_spike,
+             "round trips are not inflated: the loss is not a full queue");
+    rule_out(finding, FailureType::slow_service,
+             "segments are lost before the service sees or after it sent them");
     return finding;
 }
 
@@ -190,8 +188,8 @@ Finding late(const Scene& scene, const Destination& destination) {
         note(finding, scene, "round_trip_flat", *rtt,
              fmt::format("its host acknowledges in {:.1f} ms", *rtt / 1000));
     }
-    finding.ruled_out.push_back({FailureType::packet_loss, "no segment lost and no hole in what arrived"});
-    finding.ruled_out.push_back({FailureType::latency_spike, "the host acknowledges at once"});
+    rule_out(finding, FailureType::packet_loss, "no segment lost and no hole in what arrived");
+    rule_out(finding, FailureType::latency_spike, "the host acknowledges at once");
     return finding;
 }
 
@@ -284,7 +282,7 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr || !destination->detail) continue;
         const Answers& answers = destination->detail->answers;
-        if (answers.late.empty()) continue;
+        if (answers.late.empty() || is_stalled(scene, *destination)) continue;
         const std::size_t prompt_beside = answers.prompt - answers.late.front().prompt_before;
         const bool enough = Lateness(answers).outweighs(prompt_beside);
         const bool old = answers.late.back().at + judged_span_ns < scene.now;

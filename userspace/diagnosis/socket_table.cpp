@@ -67,11 +67,34 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
 }
 
 // An acknowledgement that is lost lets a timer send again what has arrived. What SACK blocks cause to be sent
-// again needlessly was overtaken.
-std::uint32_t needless(const Socket& socket, const netwatch_tcp_counters& now) {
-    if (now.reord_seen != socket.reord_seen) return 0;
+// again needlessly was overtaken; and a peer whose window runs out delays its acknowledgements.
+std::uint32_t needless(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
+                       std::uint32_t hz) {
+    constexpr std::uint32_t short_of_window = 4;  // a quarter of the time
+    const std::uint64_t limited_ns =
+        since(now.rwnd_limited_jiffies, socket.rwnd_limited_jiffies) * core::ns_per_s / hz;
+    if (now.reord_seen != socket.reord_seen || limited_ns * short_of_window > since(at, socket.last_look))
+        return 0;
     return std::min(since(now.dsack_dups, socket.dsack_dups),
                     socket.timer_retransmits + socket.timer_retransmits_before);
+}
+
+// A peer that takes less than a segment lets none come: the kernel then only probes (RFC 9293, 3.8.6.1).
+// Probes that nobody answers tell of the path, not of the peer.
+bool is_shut(const netwatch_tcp_counters& now) {
+    constexpr std::uint32_t probes_in_vain = 3;
+    return now.unsent_bytes > 0 && now.packets_out == 0 && now.snd_wnd < std::max(now.mss_bytes, 1U) &&
+           now.probes_out < probes_in_vain;
+}
+
+// Since when the window is shut. The kernel's clock of limited time tells how much of the span between two
+// looks.
+core::BootNs shut_since(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
+                        std::uint32_t hz) {
+    if (!is_shut(now)) return 0;
+    if (socket.shut_since != 0 && now.bytes_acked == socket.bytes_acked) return socket.shut_since;
+    const std::uint32_t limited = since(now.rwnd_limited_jiffies, socket.rwnd_limited_jiffies);
+    return std::max(at - std::min(at, limited * core::ns_per_s / hz), std::min(socket.last_look, at));
 }
 
 void remember(Socket& socket, const netwatch_tcp_counters& counters) {
@@ -86,6 +109,7 @@ void remember(Socket& socket, const netwatch_tcp_counters& counters) {
     socket.segments_twice = counters.segments_twice;
     socket.delivered = counters.delivered;
     socket.mss_bytes = counters.mss_bytes;
+    socket.rwnd_limited_jiffies = counters.rwnd_limited_jiffies;
     socket.timer_retransmits_before = std::exchange(socket.timer_retransmits, 0);
     socket.looked_at = true;
 }
@@ -147,8 +171,12 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
         }
         path.disproved = since(counters.dsack_dups, socket.dsack_dups);
         path.overtaken = counters.reord_seen != socket.reord_seen;
-        path.needless = needless(socket, counters);
+        path.needless = needless(socket, counters, now, hz);
     }
+    change.shut_since = life == Life::alive ? shut_since(socket, counters, now, hz) : 0;
+    change.unsent_bytes = counters.unsent_bytes;
+    change.window_opened = socket.shut_since != 0 && counters.bytes_acked > socket.bytes_acked;
+    socket.shut_since = change.shut_since;
     // A smaller segment size in the same breath: path MTU discovery at work, not loss. A shut window: probes.
     const bool mtu_step = socket.looked_at && counters.mss_bytes < socket.mss_bytes;
     const bool window_shut = counters.snd_wnd == 0;

@@ -54,6 +54,8 @@ struct Socket {
     bool looked_at = false;
     bool young = false;  // began while the agent watched: its counters start from zero
     bool passive = false;
+    core::BootNs shut_since = 0;  // the peer's window, at the last look; 0: it is open
+    std::uint32_t rwnd_limited_jiffies = 0;
     double waited_us = 0;  // for an answer, at the last look; 0: not waiting
 };
 
@@ -65,6 +67,9 @@ struct FlowChange {
     core::BootNs moved_at = 0;  // the earliest that this can have been, as far as the counters tell
     std::optional<AnswerLook> answer;
     std::optional<std::uint32_t> srtt_us;
+    core::BootNs shut_since = 0;  // the peer's window; 0: it is open, or there is nothing to send
+    std::uint64_t unsent_bytes = 0;
+    bool window_opened = false;  // it was shut, and takes data again
 };
 
 class SocketTable {

@@ -9,6 +9,7 @@
 #include "diagnosis/ladder.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/reachability.h"
+#include "diagnosis/stall.h"
 
 namespace netwatch::diagnosis {
 namespace {
@@ -171,6 +172,7 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         if (second.rtt_us == 0 || srtt < second.rtt_us) second.rtt_us = srtt;
         destination->detail->rtt_us.add(srtt);
     }
+    if (!socket.passive && add_window(*destination->detail, change)) shut_.insert(destination->key);
     if (change.answer && add_answer(destination->detail->answers, *change.answer, at, change.path.sock)) {
         late_.insert(destination->key);
     }
@@ -354,6 +356,7 @@ void Engine::State::judge() {
     const Scene now = scene();
     std::vector<Finding> findings = judge_reachability(now, failing_);
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
+    std::ranges::move(judge_stalls(now, shut_), std::back_inserter(findings));
     std::ranges::move(judge_service(now, late_), std::back_inserter(findings));
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
 
@@ -364,6 +367,11 @@ void Engine::State::judge() {
             address != nullptr && address->quality &&
             (address->quality->forward_alarms(now_) || address->quality->reverse_alarms(now_));
         return !alarms && std::ranges::find(followed, key) == followed.end();
+    });
+    std::erase_if(shut_, [&](const DestinationKey& key) {
+        const Destination* destination = destinations_.find(key);
+        if (destination == nullptr || !destination->detail) return true;
+        return !book_.needs(key) && destination->detail->shut.empty();
     });
     std::erase_if(late_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);

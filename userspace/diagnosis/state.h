@@ -96,6 +96,7 @@ private:
     SocketTable sockets_;
     std::set<DestinationKey> failing_;
     std::set<DestinationKey> late_;
+    std::set<DestinationKey> shut_;  // some connection's window is or was
     std::set<AddressKey> lossy_;
     IncidentBook book_;
     std::uint64_t udp_not_judged_ = 0;
