@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Callable
 
 from lab import namespaces
@@ -343,8 +345,8 @@ def loss(rig: Rig, family: int, ip: str, port: int, per_mille: int, cause: str) 
     return Fault(label, heal, truth, at_server=there)
 
 
-def reordered(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> Fault:
-    """A share of the packets to and from a server are overtaken by those behind them. Nothing is lost."""
+def _held_up(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> Callable[[], None]:
+    """A share of the packets to and from a server is held for a while. Nothing is lost."""
     process = rig.spawn(
         "r2",
         [PYTHON, str(HERE / "shim.py"), "shim0", "--share", str(share), "--late-ms", str(late_ms)],
@@ -364,7 +366,18 @@ def reordered(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> F
             rig.ip("r2", f"-{family}", "rule", "del", *rule, "lookup", "77")
         namespaces.stop(process)
 
-    return Fault(None, heal)
+    return heal
+
+
+def reordered(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> Fault:
+    """Some packets to and from a server are overtaken by those behind them."""
+    return Fault(None, _held_up(rig, family, ip, share, late_ms))
+
+
+def delayed(rig: Rig, family: int, ip: str, port: int, by_ms: float) -> Fault:
+    """All round trips to a server take that much longer."""
+    label = Label("latency_spike", ("path",), **_at(ip, port))
+    return Fault(label, _held_up(rig, family, ip, 1.0, by_ms / 2))
 
 
 def service_slow(service: Service, ip: str, port: int, delay_s: float, usual_s: float = 0.0) -> Fault:
@@ -402,7 +415,23 @@ def backlog_full(service: Service, ip: str, port: int) -> Fault:
     label = Label(
         "connection_exhaustion", ("listen_backlog",), set_allowed=("slow_service", "firewall_block"), **where
     )
-    return Fault(label, lambda: service.hang(False))
+    there = Label(
+        "connection_exhaustion", ("listen_backlog",), destinations=((ip, port),), scope_kinds=("destination",),
+        perspective="server", process="python3",
+    )  # fmt: skip
+    return Fault(label, lambda: service.hang(False), at_server=there)
+
+
+def descriptors_gone(pid: int) -> Fault:
+    """A process may open no more files than it has open at rest: socket() fails."""
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, hard))
+    comm = Path(f"/proc/{pid}/comm").read_text().strip()
+    label = Label(
+        "connection_exhaustion", ("file_descriptors",), scope_kinds=("process",), scope_values=(f"{comm}[{pid}]",),
+        process=comm,
+    )  # fmt: skip
+    return Fault(label, lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard)))
 
 
 def agent_asleep(pid: int) -> Fault:

@@ -106,6 +106,8 @@ def _destination_faults(label: Label, destination: dict | None) -> list[str]:
         if destination is None or destination["ip"] in {ip for ip, _ in label.destinations}:
             return []
         return [f"destination {destination['ip']} is none of those hit"]
+    if not label.destinations:
+        return [f"destination {destination['ip']}, not null"] if destination else []
     (ip, port), *_ = label.destinations
     if destination is None:
         return ["no destination"]

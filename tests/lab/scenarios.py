@@ -129,6 +129,12 @@ def _service_sluggish(lab: Lab) -> Fault:
     return faults.service_slow(lab.service, lab.ip(lab.victim), lab.ports[0], delay_s, usual_s=0.005)
 
 
+def _delayed(least_ms: float, most_ms: float) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.delayed(
+        lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], lab.rng.uniform(least_ms, most_ms)
+    )
+
+
 def _agent_asleep(lab: Lab) -> None:
     fault = faults.agent_asleep(lab.agent.pid)
     time.sleep(3.1)
@@ -505,6 +511,23 @@ VARIANTS: list[Scenario] = [
         world.short_backlog_load,
         _on_service(faults.backlog_full),
     ),
+    *_fault("latency_step", 10, "round trips 80 ms longer", world.one_port, _delayed(60, 110), families=(4, 6)),
+    *_fault(
+        "latency_step_kept",
+        10,
+        "round trips 80 ms longer on kept connections",
+        world.request_load,
+        _delayed(70, 110),
+    ),
+    *_fault("latency_step_far", None, "round trips 500 ms longer", world.service_load, _delayed(400, 600)),
+    *_fault(
+        "descriptors_gone",
+        22,
+        "a process may open no more files",
+        world.one_process_load,
+        lambda lab: faults.descriptors_gone(lab.clients[0].process.pid),
+        bar_s=2.0,
+    ),
     *_fault(
         "answers_swallowed",
         None,
@@ -553,6 +576,7 @@ AT_SERVER: list[Scenario] = [
         "firewall_drop",
         "prefix_blackholed",
         "answers_swallowed",
+        "backlog_full",
         "loss_forward",
         "loss_reverse",
         "loss_both",

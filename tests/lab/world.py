@@ -218,6 +218,14 @@ def slow_reader_load(lab: Lab) -> None:
     lab.service.set_pause(round(lab.rng.uniform(0.11, 0.19), 2))
 
 
+def one_process_load(lab: Lab) -> None:
+    """The first client is the one to be hit, and one of many."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(host, port) for host in SERVERS for port in lab.ports]
+    lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
+    lab.background()
+
+
 def storm_load(lab: Lab) -> None:
     """Workers that try again at once, beside an unrelated steady rest."""
     web_load(lab)

@@ -363,6 +363,30 @@ Story& Story::netfilter_drops_from(double at, std::string_view source, std::uint
     return add(record);
 }
 
+Story& Story::listens(double at, std::string_view endpoint, std::uint32_t backlog, std::uint32_t limit,
+                      std::uint64_t drops, Who who) {
+    auto record = model::make_record<netwatch_listener_sample>(boot_ns(at), story_netns);
+    const auto own = *model::Endpoint::parse(endpoint);
+    record.sock = own.port;
+    put(record.tuple.local_ip, own.ip);
+    record.tuple.local_port = own.port;
+    record.tuple.family = own.ip.is_v4() ? 4 : 6;
+    record.tuple.protocol = IPPROTO_TCP;
+    record.process = process_of(who);
+    record.backlog = backlog;
+    record.backlog_limit = limit;
+    record.drops = drops;
+    return add(record);
+}
+
+Story& Story::lacks_descriptor(double at, netwatch_call call, int error, Who who) {
+    auto record = model::make_record<netwatch_call_failed>(boot_ns(at), story_netns);
+    record.process = process_of(who);
+    record.error = error;
+    record.call = static_cast<__u8>(call);
+    return add(record);
+}
+
 Story& Story::misses(double at, std::string_view signal) {
     auto record = model::make_record<netwatch_hook>(boot_ns(at));
     model::set_text(record.signal, signal);

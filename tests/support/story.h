@@ -108,6 +108,11 @@ public:
     Story& netfilter_drops(double at, std::string_view to, std::uint64_t packets);
     Story& netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port,
                                 std::uint64_t packets);
+    // A look at an own listener.
+    Story& listens(double at, std::string_view endpoint, std::uint32_t backlog, std::uint32_t limit,
+                   std::uint64_t drops, Who who = {});
+    // socket() or accept() finds no file descriptor: EMFILE or ENFILE.
+    Story& lacks_descriptor(double at, netwatch_call call, int error, Who who = {});
     Story& misses(double at, std::string_view signal);
     Story& lost_records(double at, std::uint64_t records);
 

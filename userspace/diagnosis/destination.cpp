@@ -224,6 +224,7 @@ void Destination::add_success(const Outcome& outcome, Process* process) {
     const auto rtt = static_cast<float>(*outcome.rtt_us);
     if (second.rtt_us == 0 || rtt < second.rtt_us) second.rtt_us = rtt;
     detail->rtt_us.add(rtt);
+    detail->handshakes.add(rtt, outcome.at_ns);
 }
 
 FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, bool is_v4,

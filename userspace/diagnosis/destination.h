@@ -13,6 +13,7 @@
 
 #include "core/time.h"
 #include "diagnosis/histogram.h"
+#include "diagnosis/latency.h"
 #include "diagnosis/outcome.h"
 #include "diagnosis/process_table.h"
 #include "model/address.h"
@@ -118,8 +119,12 @@ struct ShutWindow {
 // What a full destination has and a compact one has not.
 struct Detail {
     static constexpr std::size_t seconds_kept = 120;
+    static constexpr double delayed_ack_us =
+        50'000;  // a peer that has no answer yet waits so long to acknowledge
     std::deque<Second> seconds;
     Histogram rtt_us;
+    RoundTrips handshakes{0, 1};
+    RoundTrips acknowledgements{delayed_ack_us, 4};  // a walk looks at all connections at once
     Answers answers;
     struct Who {
         ProcessKey key;

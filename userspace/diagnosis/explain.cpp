@@ -13,7 +13,7 @@ using model::FailureType;
 using model::OwnerHint;
 
 // Placeholders: {0} the subject, {1} the address, {2} the port, {3} who sent the ICMP error ("a router" if
-// not known).
+// not known), {4} the process.
 struct Entry {
     FailureType type;
     std::string_view cause;
@@ -109,6 +109,15 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "The ephemeral ports for this destination are used up: too many connections, or too many in TIME_WAIT.",
      "Count the connections to it by state; reuse connections or use a pool.",
      "ss -tan dst {1} | awk '{{print $1}}' | sort | uniq -c"},
+    {FailureType::connection_exhaustion, "listen_backlog", OwnerHint::app,
+     "The accept queue of {0} overflows: new connections wait or fail.",
+     "The process that listens does not accept as fast as connections come, or its backlog is too short.",
+     "See what the listening process waits for; compare Recv-Q with Send-Q, the backlog.",
+     "ss -ltnp 'sport = :{2}'"},
+    {FailureType::connection_exhaustion, "file_descriptors", OwnerHint::app,
+     "{0} has run out of file descriptors: it can open no further connection.",
+     "As many files are open as the limit allows: a leak, or a limit too low.",
+     "Count what it has open, and compare with its limit.", "ls -l /proc/{4}/fd; prlimit --nofile --pid {4}"},
     {FailureType::packet_loss, "forward", OwnerHint::provider, "Segments to {0} are lost on the way there.",
      "The path to the destination loses packets; its queues are not full.",
      "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
@@ -119,6 +128,18 @@ constexpr std::array catalogue = std::to_array<Entry>({
     {FailureType::packet_loss, "both", OwnerHint::provider, "Segments are lost on the way to {0} and back.",
      "The path loses packets in both directions.",
      "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
+    {FailureType::latency_spike, "path", OwnerHint::provider, "Round trips to {0} have become longer.",
+     "The path to the destination has become slower: another route, or a queue on the way.",
+     "Compare with other destinations; ask the network's operator for changes of the route.",
+     "ip route get {1}"},
+    {FailureType::latency_spike, "self_induced", OwnerHint::host,
+     "Round trips to {0} have become longer since this host sends much.",
+     "An upload of this host fills the queue before the bottleneck.",
+     "See which process sends most; limit its rate, or shape the uplink.", "ss -tinp dst {1}"},
+    {FailureType::latency_spike, "uplink_queue", OwnerHint::provider,
+     "Round trips to all destinations have become longer: the uplink.",
+     "What all destinations share has a queue: the uplink is full with somebody else's traffic.",
+     "Look at the uplink's load at the router.", "ip -s link"},
     {FailureType::receiver_stalled, "zero_window", OwnerHint::app,
      "Not the network: {0} takes no data; its receive window is shut.",
      "The process behind the port does not read what its host has received for it.",
@@ -153,6 +174,8 @@ std::string listed(const std::vector<model::Candidate>& candidates) {
 }  // namespace
 
 std::string subject_of(const model::Incident& incident) {
+    if (incident.scope.kind == model::ScopeKind::process && incident.scope.value)
+        return *incident.scope.value;
     if (incident.scope.members.size() > 1) {
         if (incident.destination && incident.scope.kind == model::ScopeKind::destination) {
             return fmt::format("{} ({} ports)", incident.destination->endpoint.ip.to_string(),
@@ -174,8 +197,9 @@ Words words_for(const model::Incident& incident) {
     const std::string ip = incident.destination ? incident.destination->endpoint.ip.to_string() : subject;
     const std::string port = incident.destination ? std::to_string(incident.destination->endpoint.port) : "";
     const std::string offender = incident.root_cause.offender.value_or("a router on the way");
+    const std::string pid = incident.source.pid ? std::to_string(*incident.source.pid) : "PID";
     const auto fill = [&](std::string_view text) {
-        return fmt::format(fmt::runtime(text), subject, ip, port, offender);
+        return fmt::format(fmt::runtime(text), subject, ip, port, offender, pid);
     };
 
     // Below 0.9 the answer is a set: the summary says what is seen, not which of them it is.

@@ -15,7 +15,8 @@
 namespace netwatch::diagnosis {
 
 // Failures of one family exclude each other for one destination; findings of different families do not merge.
-enum class Family : std::uint8_t { reachability, loss, service };
+// What explains comes before what it explains.
+enum class Family : std::uint8_t { resources, reachability, loss, latency, service };
 
 struct Finding {
     Family family = Family::reachability;
@@ -27,6 +28,7 @@ struct Finding {
     model::Perspective perspective = model::Perspective::client;
     std::vector<DestinationKey> members;  // most affected first
     std::optional<model::DestinationRef> destination;
+    std::optional<ProcessKey> process;  // at fault; else whoever is hurt most at the members
     core::BootNs first_affected = 0;
     std::optional<model::IpAddress> offender;
     std::int64_t flows = 0;

@@ -40,9 +40,14 @@ std::uint64_t fnv1a(std::string_view text) {
     return hash;
 }
 
-Family family_of(model::FailureType type) {
-    switch (type) {
+Family family_of(const model::Incident& incident) {
+    switch (incident.type) {
         case model::FailureType::packet_loss: return Family::loss;
+        case model::FailureType::connection_exhaustion:
+            return incident.cause == "file_descriptors" || incident.perspective == model::Perspective::server
+                       ? Family::resources
+                       : Family::reachability;
+        case model::FailureType::latency_spike: return Family::latency;
         case model::FailureType::slow_service:
         case model::FailureType::receiver_stalled: return Family::service;
         default: return Family::reachability;
@@ -104,7 +109,6 @@ IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
 }
 
 bool IncidentBook::explained_by_another(const Finding& finding) const {
-    if (finding.family == Family::reachability) return false;
     return std::ranges::any_of(entries_, [&](const Entry& entry) {
         if (!entry.active() || entry.is_suspicion()) return false;
         return std::ranges::any_of(
@@ -192,6 +196,7 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     incident.evidence = finding.evidence;
     incident.ruled_out = finding.ruled_out;
     incident.impact.flows = finding.flows;
+    entry.process = finding.process;
     if (finding.offender) incident.root_cause.offender = finding.offender->to_string();
     const auto affected = scene.anchor.utc(finding.first_affected);
     if (fresh || affected < incident.first_affected_at)
@@ -243,6 +248,12 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
                 worst_failed = who.failed;
             }
         }
+    }
+    if (const Process* at_fault = entry.process ? scene.processes.find(*entry.process) : nullptr) {
+        worst = at_fault;
+        comms = {at_fault->comm};
+        processes = {{at_fault->label(), scene.now}};
+        namespaces = {at_fault->netns};
     }
     incident.impact.failed = std::min(incident.impact.failed, incident.impact.attempts);
     incident.impact.share.reset();
@@ -302,24 +313,37 @@ void IncidentBook::attach_symptoms(Entry& root, const Finding& finding) {
 }
 
 bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
-    if (entry.family == Family::loss) {
-        const Address* address = scene.destinations.find_address(entry.address);
-        return address != nullptr && address->quality && address->quality->healed(scene.now);
+    const auto any_member = [&](const auto& holds) {
+        return std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
+            const Destination* destination = scene.destinations.find(key);
+            return destination != nullptr && destination->detail && holds(*destination);
+        });
+    };
+    switch (entry.family) {
+        case Family::resources: return scene.exhaustion.healed(entry.group, scene.now);
+        case Family::reachability: return reachable_again(entry, scene);
+        case Family::loss: {
+            const Address* address = scene.destinations.find_address(entry.address);
+            return address != nullptr && address->quality && address->quality->healed(scene.now);
+        }
+        case Family::latency:
+            return any_member([&](const Destination& d) { return as_quick_as_usual(d, scene.now); }) &&
+                   !any_member([&](const Destination& d) { return slower_by(d, scene.now).has_value(); });
+        case Family::service:
+            if (entry.incident.type == model::FailureType::receiver_stalled) return any_member(windows_open);
+            return any_member(
+                [&](const Destination& d) { return answers_healed(d.detail->answers, scene.now); });
     }
+    return false;
+}
+
+bool IncidentBook::reachable_again(const Entry& entry, const Scene& scene) const {
     std::uint32_t successes = 0;
     core::BootNs since = scene.now;
     core::BootNs last = 0;
     for (const DestinationKey& key : entry.members) {
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr) continue;
-        if (entry.incident.type == model::FailureType::receiver_stalled) {
-            if (destination->detail && windows_open(*destination)) return true;
-            continue;
-        }
-        if (entry.family == Family::service) {
-            if (destination->detail && answers_healed(destination->detail->answers, scene.now)) return true;
-            continue;
-        }
         if (destination->run) {
             if (destination->run->last_at_ns + silent_member_ns >= scene.now) return false;
             continue;
@@ -416,7 +440,7 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
                 entry.address = {endpoint->ip, 0};
             }
         }
-        entry.family = family_of(incident.type);
+        entry.family = family_of(incident);
         entry.group = entry.family == Family::loss ? loss_group(entry.address) : "resumed";
         entry.incident = std::move(incident);
         entry.told = telling(entry.incident);

@@ -47,6 +47,7 @@ private:
         std::map<DestinationKey, std::pair<std::uint64_t, std::uint64_t>>
             before;          // attempts, failures before the onset
         AddressKey address;  // of a loss incident
+        std::optional<ProcessKey> process;
         core::BootNs opened_ns = 0;
         core::BootNs last_named_ns = 0;  // when a finding last named it
         std::uint64_t lost_before = 0;
@@ -66,6 +67,7 @@ private:
     void refresh(Entry& entry, const Scene& scene, const BookContext& context);
     void check_life(Entry& entry, const Scene& scene);
     [[nodiscard]] bool healed(const Entry& entry, const Scene& scene) const;
+    [[nodiscard]] bool reachable_again(const Entry& entry, const Scene& scene) const;
     void resolve(Entry& entry, model::Resolution how, const Scene& scene);
     void forget_surplus();
 

@@ -205,8 +205,9 @@ model::LadderSteps ladder_of(const Scene& scene, const DestinationKey& key, cons
                              firewall_step(scene, seen),
                              service_step(scene, seen)};
     if (incident == nullptr || incident->evidence.empty()) return steps;
-    const bool partial =
-        incident->type == FailureType::packet_loss || incident->type == FailureType::slow_service;
+    const bool partial = incident->type == FailureType::packet_loss ||
+                         incident->type == FailureType::slow_service ||
+                         incident->type == FailureType::latency_spike;
     LadderStep& failing = steps[static_cast<std::size_t>(failing_rung(incident->type))];
     failing.status = partial ? LadderStatus::degraded : LadderStatus::failing;
     failing.evidence = incident->evidence.front().text;

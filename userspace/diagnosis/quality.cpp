@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "diagnosis/latency.h"
 #include "diagnosis/stall.h"
 
 namespace netwatch::diagnosis {
@@ -29,6 +30,7 @@ constexpr std::uint64_t release_ns = 2 * core::ns_per_s;  // in which those who 
 constexpr double small_answers = 0.9;  // share of answers of one segment that clears the path of an MTU hole
 constexpr double clean_share = 0.003;  // loss on the path that could not make answers late
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
+constexpr double flights_of_an_answer = 6;  // of 64 KiB, from a window of ten segments
 
 std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
 
@@ -193,6 +195,18 @@ Finding late(const Scene& scene, const Destination& destination) {
     return finding;
 }
 
+// Round trips have become so much longer that the answers are late for that: the request and its answer, and
+// the flights that an answer of some size takes to grow into its window.
+bool late_for_the_way(const Scene& scene, const Destination& destination) {
+    const auto shift = slower_by(destination, scene.now);
+    if (!shift) return false;
+    std::vector<double> late_us;
+    for (const Answers::Late& late : destination.detail->answers.late) late_us.push_back(late.us);
+    const auto middle = late_us.begin() + static_cast<std::ptrdiff_t>(late_us.size() / 2);
+    std::ranges::nth_element(late_us, middle);
+    return *middle < flights_of_an_answer * (shift->now_us - shift->usual_us);
+}
+
 bool path_clean(const Address* address, core::BootNs now) {
     if (address == nullptr || !address->quality) return true;
     const auto window = address->quality->window(now, judged_span_ns);
@@ -283,6 +297,7 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
         if (destination == nullptr || !destination->detail) continue;
         const Answers& answers = destination->detail->answers;
         if (answers.late.empty() || is_stalled(scene, *destination)) continue;
+        if (late_for_the_way(scene, *destination)) continue;
         const std::size_t prompt_beside = answers.prompt - answers.late.front().prompt_before;
         const bool enough = Lateness(answers).outweighs(prompt_beside);
         const bool old = answers.late.back().at + judged_span_ns < scene.now;

@@ -10,6 +10,7 @@
 
 #include "core/time.h"
 #include "diagnosis/destinations.h"
+#include "diagnosis/exhaustion.h"
 #include "diagnosis/process_table.h"
 
 namespace netwatch::diagnosis {
@@ -25,6 +26,7 @@ struct Scene {
     const Destinations& destinations;
     const ProcessTable& processes;
     const FailedNeighbors& failed_neighbors;
+    const Exhaustion& exhaustion;
     const std::unordered_map<std::uint64_t, std::string>& cgroups;  // paths by id
     core::ClockAnchor anchor;
     core::BootNs now = 0;

@@ -67,14 +67,15 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
 }
 
 // An acknowledgement that is lost lets a timer send again what has arrived. What SACK blocks cause to be sent
-// again needlessly was overtaken; and a peer whose window runs out delays its acknowledgements.
+// again needlessly was overtaken. A timer is early, too, where round trips have become longer, or the peer's
+// window runs out: it delays its acknowledgements then.
 std::uint32_t needless(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
-                       std::uint32_t hz) {
+                       std::uint32_t hz, bool longer) {
     constexpr std::uint32_t short_of_window = 4;  // a quarter of the time
     const std::uint64_t limited_ns =
         since(now.rwnd_limited_jiffies, socket.rwnd_limited_jiffies) * core::ns_per_s / hz;
-    if (now.reord_seen != socket.reord_seen || limited_ns * short_of_window > since(at, socket.last_look))
-        return 0;
+    const bool out_of_window = limited_ns * short_of_window > since(at, socket.last_look);
+    if (longer || out_of_window || now.reord_seen != socket.reord_seen) return 0;
     return std::min(since(now.dsack_dups, socket.dsack_dups),
                     socket.timer_retransmits + socket.timer_retransmits_before);
 }
@@ -171,7 +172,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
         }
         path.disproved = since(counters.dsack_dups, socket.dsack_dups);
         path.overtaken = counters.reord_seen != socket.reord_seen;
-        path.needless = needless(socket, counters, now, hz);
+        path.needless = needless(socket, counters, now, hz, path.queue_full);
     }
     change.shut_since = life == Life::alive ? shut_since(socket, counters, now, hz) : 0;
     change.unsent_bytes = counters.unsent_bytes;

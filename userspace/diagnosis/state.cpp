@@ -78,6 +78,7 @@ void Engine::State::follow_failure(const Destination& destination) {
 void Engine::State::after(Destination& destination, const Outcome& outcome) {
     if (host_answered(outcome.cls)) destinations_.note_answer(destination.key, outcome.at_ns);
     if (outcome.cls == OutcomeClass::established) {
+        if (destination.detail && destination.detail->handshakes.shift()) slower_.insert(destination.key);
         if (book_.needs(destination.key)) dirty_ = true;
         return;
     }
@@ -111,6 +112,7 @@ void Engine::State::take(const netwatch_attempt& record) {
 
 void Engine::State::take(const netwatch_connect& record) {
     Process* process = processes_.touch(record.process, record.header.netns, record.header.at_ns);
+    if (process != nullptr) exhaustion_.note_opened(process->key, record.header.at_ns);
     const auto outcome = outcome_of(record);
     if (!outcome) return;
     const DestinationKey key = key_of(record.tuple, record.header.netns, false);
@@ -128,6 +130,7 @@ void Engine::State::take(const netwatch_connect& record) {
 
 void Engine::State::take(const netwatch_accept& record) {
     Process* process = processes_.touch(record.process, record.header.netns, record.header.at_ns);
+    if (process != nullptr) exhaustion_.note_opened(process->key, record.header.at_ns);
     const DestinationKey key = key_of(record.tuple, record.header.netns, true);
     Destination* destination = touch(key, record.header.netns, record.header.at_ns);
     if (destination == nullptr) return;
@@ -171,7 +174,11 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         const auto srtt = static_cast<float>(*change.srtt_us);
         if (second.rtt_us == 0 || srtt < second.rtt_us) second.rtt_us = srtt;
         destination->detail->rtt_us.add(srtt);
+        destination->detail->acknowledgements.add(srtt, at);
     }
+    const Detail& detail = *destination->detail;
+    if (!socket.passive && (detail.handshakes.shift() || detail.acknowledgements.shift()))
+        slower_.insert(destination->key);
     if (!socket.passive && add_window(*destination->detail, change)) shut_.insert(destination->key);
     if (change.answer && add_answer(destination->detail->answers, *change.answer, at, change.path.sock)) {
         late_.insert(destination->key);
@@ -233,6 +240,7 @@ void Engine::State::take(const netwatch_retransmit& record) {
 
 void Engine::State::take(const netwatch_call_failed& record) {
     Process* process = processes_.touch(record.process, record.header.netns, record.header.at_ns);
+    dirty_ = exhaustion_.add(record) || dirty_;
     const auto outcome = outcome_of(record);
     if (!outcome) return;
     Destination* destination =
@@ -297,6 +305,7 @@ void Engine::State::take(const netwatch_listener_sample& record) {
     processes_.touch(record.process, record.header.netns, record.header.at_ns);
     if (listeners_.size() >= listeners_kept) listeners_.clear();
     listeners_.insert({record.header.netns, record.tuple.local_port});
+    exhaustion_.add(record, key_of(record.tuple, record.header.netns, true));
 }
 
 void Engine::State::take(const netwatch_walk_end& record) {
@@ -341,7 +350,7 @@ void Engine::State::take(const netwatch_clock& record) {
 
 Scene Engine::State::scene() const {
     const core::BootNs started = host_.started_ns != 0 ? host_.started_ns : first_clock_;
-    return {destinations_, processes_, failed_neighbors_, cgroups_, anchor_, now_, started};
+    return {destinations_, processes_, failed_neighbors_, exhaustion_, cgroups_, anchor_, now_, started};
 }
 
 void Engine::State::judge() {
@@ -354,8 +363,10 @@ void Engine::State::judge() {
     });
     for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
     const Scene now = scene();
-    std::vector<Finding> findings = judge_reachability(now, failing_);
+    std::vector<Finding> findings = exhaustion_.judge(now);
+    std::ranges::move(judge_reachability(now, failing_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
+    std::ranges::move(judge_latency(now, slower_), std::back_inserter(findings));
     std::ranges::move(judge_stalls(now, shut_), std::back_inserter(findings));
     std::ranges::move(judge_service(now, late_), std::back_inserter(findings));
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
@@ -367,6 +378,12 @@ void Engine::State::judge() {
             address != nullptr && address->quality &&
             (address->quality->forward_alarms(now_) || address->quality->reverse_alarms(now_));
         return !alarms && std::ranges::find(followed, key) == followed.end();
+    });
+    std::erase_if(slower_, [&](const DestinationKey& key) {
+        const Destination* destination = destinations_.find(key);
+        if (destination == nullptr || !destination->detail) return true;
+        const Detail& detail = *destination->detail;
+        return !book_.needs(key) && !detail.handshakes.shift() && !detail.acknowledgements.shift();
     });
     std::erase_if(shut_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);

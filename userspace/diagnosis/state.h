@@ -91,11 +91,13 @@ private:
         drops_;  // last count of each sum that the kernel keeps
     std::set<std::pair<std::uint32_t, std::uint16_t>> listeners_;  // namespace and port
     FailedNeighbors failed_neighbors_;
+    Exhaustion exhaustion_;
     Destinations destinations_;
     ProcessTable processes_;
     SocketTable sockets_;
     std::set<DestinationKey> failing_;
     std::set<DestinationKey> late_;
+    std::set<DestinationKey> slower_;
     std::set<DestinationKey> shut_;  // some connection's window is or was
     std::set<AddressKey> lossy_;
     IncidentBook book_;

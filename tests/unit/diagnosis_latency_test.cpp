@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Round trips that have become longer, and what only looks like it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::ScopeKind;
+using model::Severity;
+using support::Flow;
+using support::Story;
+using support::Watch;
+using testing::IsEmpty;
+
+constexpr auto api = "10.0.0.1:443";
+
+// New connections at a beat, with round trips around `rtt_ms`.
+void connect_often(Story& story, double from, double to, std::string_view peer, double rtt_ms,
+                   double jitter_ms, unsigned seed = 1) {
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> jitter(0, jitter_ms);
+    for (double at = from; at < to; at += 0.3) story.connects(at, peer, {}, rtt_ms + jitter(random));
+}
+
+TEST(DiagnosisLatency, AStepOfThePath) {
+    Story story;
+    connect_often(story, 0, 20, api, 10, 4);
+    connect_often(story, 20, 40, api, 90, 4);
+    connect_often(story, 40, 60, api, 10, 4);
+    Watch watch(story);
+    watch.until(30);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::latency_spike);
+    EXPECT_EQ(alarm.cause, "path");
+    EXPECT_EQ(alarm.severity, Severity::warning);
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::destination);
+    EXPECT_GE(alarm.first_affected_at, support::utc(20));
+    EXPECT_LE(alarm.first_affected_at, support::utc(20.5));
+    EXPECT_LE(*watch.first_told(FailureType::latency_spike), 24.5);
+    watch.until(60);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_EQ(watch.ever_alarmed().size(), 1U);
+}
+
+TEST(DiagnosisLatency, JitterIsNone) {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+        Story story;
+        connect_often(story, 0, 120, api, 10, 120, seed);
+        Watch watch(story);
+        watch.until(120);
+        EXPECT_THAT(watch.ever_alarmed(), IsEmpty()) << seed;
+    }
+}
+
+TEST(DiagnosisLatency, AStepTooSmallToBeFeltIsNone) {
+    Story story;
+    connect_often(story, 0, 20, api, 0.2, 0.1);
+    connect_often(story, 20, 60, api, 3, 0.1);
+    connect_often(story, 60, 80, "10.0.0.2:443", 40, 2);
+    connect_often(story, 80, 120, "10.0.0.2:443", 55, 2);
+    Watch watch(story);
+    watch.until(120);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisLatency, AMomentIsNone) {
+    Story story;
+    connect_often(story, 0, 20, api, 10, 4);
+    connect_often(story, 20, 22, api, 300, 4);
+    connect_often(story, 22, 60, api, 10, 4);
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisLatency, AllDestinationsTogetherAreTheUplink) {
+    Story story;
+    for (const auto* peer : {"10.1.0.1:443", "10.2.0.1:443", "10.3.0.1:80"}) {
+        connect_often(story, 0, 20, peer, 10, 4);
+        connect_often(story, 20, 40, peer, 200, 40);
+    }
+    Watch watch(story);
+    watch.until(32);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::latency_spike);
+    EXPECT_EQ(alarm.cause, "uplink_queue");
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::uplink);
+    EXPECT_EQ(alarm.scope.members.size(), 3U);
+}
+
+TEST(DiagnosisLatency, AnUploadThatBeganWithItInducedIt) {
+    Story story;
+    connect_often(story, 0, 20, api, 10, 4);
+    connect_often(story, 20, 40, api, 200, 40);
+    Flow upload = story.flow(19.9, api);
+    for (int second = 20; second <= 40; ++second) {
+        upload.sends(2'000);
+        story.look(second, upload);
+    }
+    Watch watch(story);
+    watch.until(32);
+    EXPECT_EQ(watch.alarm().cause, "self_induced");
+}
+
+TEST(DiagnosisLatency, KeptConnectionsTellByTheirAcknowledgements) {
+    for (const bool step : {true, false}) {
+        Story story;
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            Flow flow = story.flow(0.1 + 0.3 * i, api);
+            for (int second = 1; second <= 60; ++second) {
+                flow.sends(2);
+                flow.receives(2);
+                flow.since(0.3, 0.1);
+                // A peer that delays its acknowledgements for 40 ms has not become slower.
+                flow.counters.srtt_us = second < 30 ? 2'000 : step ? 150'000 : 42'000;
+                story.look(second + 0.3 * i, flow);
+            }
+        }
+        Watch watch(story);
+        watch.until(60);
+        EXPECT_EQ(watch.ever_alarmed().size(), step ? 1U : 0U);
+    }
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnosis/latency.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "diagnosis/scene.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::ScopeKind;
+
+constexpr std::uint64_t slot_ns = 250 * core::ns_per_ms;
+constexpr std::size_t kept = 120;
+// Chances below 10^-6. Of the newest, so many above the 95th percentile of a hundred or more before them; or
+// all of them above the largest of fewer (one order of n + m in n out of n + m).
+constexpr std::size_t many_before = 100;
+constexpr std::array<std::pair<std::size_t, std::size_t>, 4> enough_of{{{8, 6}, {10, 7}, {20, 9}, {30, 11}}};
+constexpr std::array<std::pair<std::size_t, std::size_t>, 4> all_after{
+    {{6, 40}, {8, 20}, {10, 15}, {12, 12}}};
+constexpr std::size_t known_samples = 12;
+// Smoothed round trips take their time to rise: what lies between before and now is neither.
+constexpr std::uint64_t transition_ns = 5 * core::ns_per_s;
+constexpr double floor_us = 5'000;
+constexpr double floor_share = 0.5;
+constexpr std::uint64_t lasting_ns = 3 * core::ns_per_s;
+constexpr std::size_t newest_judged = 8;
+constexpr std::size_t healed_samples = 6;  // of the newest eight
+constexpr std::uint64_t fresh_ns = 10 * core::ns_per_s;
+constexpr std::size_t several = 3;
+constexpr double share_of_use = 0.8;
+constexpr std::uint64_t bulk_bytes_per_s = 250'000;
+constexpr std::uint64_t bulk_span_ns = 5 * core::ns_per_s;
+constexpr double bulk_growth = 3;
+
+double median_of(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::ranges::nth_element(values, middle);
+    return *middle;
+}
+
+struct Leaf {
+    const Destination* destination;
+    RoundTrips::Shift shift;
+    [[nodiscard]] const model::IpAddress& ip() const { return destination->key.endpoint.ip; }
+};
+using Leaves = std::vector<Leaf>;
+
+// Handshakes are answered by the peer's kernel alone; where there are none, what data takes to be
+// acknowledged.
+const RoundTrips* judged(const Destination& destination, core::BootNs now) {
+    if (!destination.detail) return nullptr;
+    const Detail& detail = *destination.detail;
+    for (const RoundTrips* series : {&detail.handshakes, &detail.acknowledgements}) {
+        if (series->known() && series->last_at() + fresh_ns >= now) return series;
+    }
+    return nullptr;
+}
+
+// The destinations in use whose round trips are known, by address.
+std::size_t addresses_judged(const Scene& scene) {
+    std::set<AddressKey> addresses;
+    for (const auto& [key, destination] : scene.destinations.all()) {
+        if (key.perspective == model::Perspective::client && !key.endpoint.ip.is_loopback() &&
+            judged(destination, scene.now) != nullptr)
+            addresses.insert({key.endpoint.ip, key.netns});
+    }
+    return addresses.size();
+}
+
+std::uint64_t bytes_sent(const Detail& detail, core::BootNs from, core::BootNs to) {
+    std::uint64_t sum = 0;
+    for (const Second& second : detail.seconds) {
+        if (second.at >= from && second.at < to) sum += second.bytes_sent;
+    }
+    return sum;
+}
+
+// An upload of this host that began with the shift fills the queue before it.
+bool self_induced(const Scene& scene, const Leaves& leaves) {
+    core::BootNs onset = scene.now;
+    for (const Leaf& leaf : leaves) onset = std::min(onset, leaf.shift.since);
+    std::uint64_t before = 0;
+    std::uint64_t since = 0;
+    for (const Leaf& leaf : leaves) {
+        before += bytes_sent(*leaf.destination->detail, onset - std::min(onset, 2 * bulk_span_ns),
+                             onset - std::min(onset, bulk_span_ns));
+        since += bytes_sent(*leaf.destination->detail, onset, onset + bulk_span_ns);
+    }
+    const std::uint64_t seconds = std::clamp<std::uint64_t>((scene.now - onset) / core::ns_per_s, 1, 5);
+    return since > bulk_bytes_per_s * seconds &&
+           static_cast<double>(since) > bulk_growth * static_cast<double>(before);
+}
+
+Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<std::string> value) {
+    std::ranges::stable_sort(leaves, std::greater{},
+                             [](const Leaf& leaf) { return leaf.shift.now_us - leaf.shift.usual_us; });
+    const Leaf& worst = leaves.front();
+    const DestinationKey& key = worst.destination->key;
+    std::set<model::IpAddress> addresses;
+    for (const Leaf& leaf : leaves) addresses.insert(leaf.ip());
+    Finding finding;
+    finding.family = Family::latency;
+    finding.group = fmt::format("latency {}", kind == ScopeKind::destination ? key.endpoint.ip.to_string()
+                                                                             : value.value_or("uplink"));
+    finding.confirmed = std::ranges::any_of(leaves, [](const Leaf& leaf) { return leaf.shift.lasts; });
+    const bool own = self_induced(scene, leaves);
+    const bool uplink = kind == ScopeKind::uplink;
+    finding.candidates = {{FailureType::latency_spike,
+                           own      ? "self_induced"
+                           : uplink ? "uplink_queue"
+                                    : "path",
+                           0.92, std::nullopt}};
+    finding.first_affected = worst.shift.since;
+    std::vector<std::string> names;
+    for (const Leaf& leaf : leaves) {
+        finding.members.push_back(leaf.destination->key);
+        names.push_back(leaf.destination->key.endpoint.to_string());
+        finding.flows += leaf.destination->flows;
+        finding.first_affected = std::min(finding.first_affected, leaf.shift.since);
+    }
+    std::ranges::sort(names);
+    finding.scope = {kind, std::move(value), std::move(names)};
+    finding.destination = model::DestinationRef{
+        .endpoint = key.endpoint, .real = worst.destination->real, .asked = worst.destination->asked};
+    if (leaves.size() > 1) finding.destination->endpoint.port = 0;
+    note(finding, scene, "round_trip_ms", worst.shift.now_us / 1000,
+         fmt::format("round trips to {} take {:.1f} ms at the median, usually {:.1f} ms",
+                     key.endpoint.to_display(), worst.shift.now_us / 1000, worst.shift.usual_us / 1000));
+    if (addresses.size() > 1) {
+        note(finding, scene, "addresses_slower", static_cast<double>(addresses.size()),
+             fmt::format("{} addresses became slower together", addresses.size()));
+    }
+    rule_out(finding, FailureType::slow_service,
+             "the round trips of the hosts' kernels are longer, not only answers");
+    rule_out(finding, FailureType::packet_loss, "these are round trips without a retransmission");
+    return finding;
+}
+
+}  // namespace
+
+bool RoundTrips::known() const { return latest_.size() + older_us_.count() >= known_samples; }
+
+std::optional<RoundTrips::Usual> RoundTrips::usual_before(std::size_t newest) const {
+    if (shift_) return frozen_;
+    if (older_us_.count() >= many_before) {
+        return Usual{*older_us_.quantile(0.5), *older_us_.quantile(0.95), older_us_.count()};
+    }
+    std::size_t before = latest_.size() - newest;
+    const core::BootNs begin = latest_[before].at;
+    while (before > 0 && latest_[before - 1].at + transition_ns > begin) --before;
+    if (before < known_samples) return std::nullopt;
+    std::vector<double> values;
+    for (std::size_t i = 0; i < before; ++i) values.push_back(latest_[i].us);
+    std::ranges::sort(values);
+    const std::size_t top = before >= many_before ? (before - 1) * 95 / 100 : before - 1;
+    return Usual{values[before / 2], values[top], before};
+}
+
+bool RoundTrips::exceeds(const Sample& sample, const Usual& usual) const {
+    const double felt = std::max(floor_us, floor_share * usual.median_us);
+    return sample.us > usual.high_us + slack_us_ && sample.us > usual.median_us + felt + slack_us_;
+}
+
+// The newest `of` samples against those before them: at least `least` raised, and the last one.
+std::optional<RoundTrips::Shift> RoundTrips::shift_of(std::size_t of, std::size_t least,
+                                                      const Usual& usual) const {
+    std::vector<double> raised;
+    core::BootNs since = 0;
+    for (auto sample = latest_.end() - static_cast<std::ptrdiff_t>(of); sample != latest_.end(); ++sample) {
+        if (!exceeds(*sample, usual)) continue;
+        if (raised.empty()) since = sample->at;
+        raised.push_back(sample->us);
+    }
+    if (raised.size() < least || !exceeds(latest_.back(), usual)) return std::nullopt;
+    return Shift{since, usual.median_us, median_of(std::move(raised)), false};
+}
+
+std::optional<RoundTrips::Shift> RoundTrips::find_shift() {
+    const auto attempt = [this](std::size_t of, std::size_t least, std::size_t least_before,
+                                std::size_t most_before) -> std::optional<Shift> {
+        if (latest_.size() < of) return std::nullopt;
+        const auto usual = usual_before(of);
+        if (!usual || usual->samples < least_before || usual->samples >= most_before) return std::nullopt;
+        auto found = shift_of(of, least, *usual);
+        if (found) frozen_ = *usual;
+        return found;
+    };
+    for (const auto& [of, least] : enough_of) {
+        if (auto found = attempt(of, least, many_before, SIZE_MAX)) return found;
+    }
+    for (const auto& [of, before] : all_after) {
+        if (auto found = attempt(of, of, before, many_before)) return found;
+    }
+    return std::nullopt;
+}
+
+void RoundTrips::follow_shift() {
+    const std::size_t judged = std::min(latest_.size(), newest_judged);
+    std::vector<double> raised;
+    for (auto sample = latest_.end() - static_cast<std::ptrdiff_t>(judged); sample != latest_.end();
+         ++sample) {
+        if (exceeds(*sample, frozen_)) raised.push_back(sample->us);
+    }
+    if (judged - raised.size() >= healed_samples) {
+        // What was measured meanwhile is not what is usual.
+        shift_.reset();
+        std::erase_if(latest_, [this](const Sample& sample) { return exceeds(sample, frozen_); });
+        return;
+    }
+    if (!raised.empty()) shift_->now_us = median_of(std::move(raised));
+    const bool now = exceeds(latest_.back(), frozen_) && latest_.back().at >= shift_->since + lasting_ns;
+    shift_->lasts = shift_->lasts || now;
+}
+
+void RoundTrips::add(double us, core::BootNs at) {
+    const bool crowded = latest_.size() >= at_once_ && at < latest_[latest_.size() - at_once_].at + slot_ns;
+    if (crowded) return;
+    latest_.push_back({at, us});
+    if (latest_.size() > kept) {
+        if (!shift_) older_us_.add(latest_.front().us);
+        latest_.pop_front();
+    }
+    if (!shift_) shift_ = find_shift();
+    if (shift_) follow_shift();
+}
+
+std::optional<RoundTrips::Shift> slower_by(const Destination& destination, core::BootNs now) {
+    const RoundTrips* series = judged(destination, now);
+    return series == nullptr ? std::nullopt : series->shift();
+}
+
+bool as_quick_as_usual(const Destination& destination, core::BootNs now) {
+    const RoundTrips* series = judged(destination, now);
+    return series != nullptr && !series->shift();
+}
+
+std::vector<Finding> judge_latency(const Scene& scene, const std::set<DestinationKey>& suspects) {
+    Leaves leaves;
+    std::map<model::Prefix, std::set<model::IpAddress>> blocks;
+    std::set<AddressKey> addresses;
+    for (const DestinationKey& key : suspects) {
+        const Destination* destination = scene.destinations.find(key);
+        const RoundTrips* series = destination == nullptr ? nullptr : judged(*destination, scene.now);
+        if (series == nullptr || !series->shift()) continue;
+        leaves.push_back({destination, *series->shift()});
+        blocks[model::Prefix::sibling_block(key.endpoint.ip)].insert(key.endpoint.ip);
+        addresses.insert({key.endpoint.ip, key.netns});
+    }
+    if (leaves.empty()) return {};
+    const bool many =
+        addresses.size() >= several &&
+        static_cast<double>(addresses.size()) >= share_of_use * static_cast<double>(addresses_judged(scene));
+    std::vector<Finding> findings;
+    if (many && blocks.size() > 1) {
+        findings.push_back(longer(scene, leaves, ScopeKind::uplink, std::nullopt));
+        return findings;
+    }
+    std::map<std::string, Leaves> places;
+    for (const Leaf& leaf : leaves) {
+        const model::Prefix block = model::Prefix::sibling_block(leaf.ip());
+        const bool wide = blocks[block].size() >= several;
+        places[wide ? block.to_string() : leaf.ip().to_string()].push_back(leaf);
+    }
+    for (auto& [place, group] : places) {
+        const bool wide = place.contains('/');
+        findings.push_back(longer(scene, std::move(group), wide ? ScopeKind::prefix : ScopeKind::destination,
+                                  wide ? std::optional(place) : std::nullopt));
+    }
+    return findings;
+}
+
+}  // namespace netwatch::diagnosis
