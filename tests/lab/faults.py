@@ -380,6 +380,35 @@ def delayed(rig: Rig, family: int, ip: str, port: int, by_ms: float) -> Fault:
     return Fault(label, _held_up(rig, family, ip, 1.0, by_ms / 2))
 
 
+def reset_in_flight(rig: Rig, family: int, ip: str, port: int) -> Fault:
+    """A box on the way answers requests to one port with RST, in the server's name."""
+    match = f"{_match(family, ip)} tcp dport {port}"
+    rule = f"{match} ct state established meta length > 100 counter reject with tcp reset"
+    heal = _filter(rig, "r2", "forward", rule)
+    label = Label("connection_reset", ("injected", "by_peer"), **_at(ip, port))
+    return Fault(label, heal)
+
+
+def track_connections(rig: Rig) -> None:
+    """The second router keeps a table of connections, as a stateful firewall does."""
+    _filter(rig, "r2", "forward", "ct state established counter accept", "tracked")
+
+
+def idle_forgotten(rig: Rig, family: int, ip: str, port: int, after_s: int) -> Fault:
+    """A firewall on the way forgets connections that rest, and resets them when they are used again."""
+    setting = "net.netfilter.nf_conntrack_tcp_timeout_established"
+    usual = rig.run("r2", ["sysctl", "-n", setting]).strip()
+    rig.run("r2", ["sysctl", "-qw", f"{setting}={after_s}", "net.netfilter.nf_conntrack_tcp_loose=0"])
+    match = f"{_match(family, ip)} tcp dport {port}"
+    undo = _filter(rig, "r2", "forward", f"{match} ct state invalid counter reject with tcp reset")
+
+    def heal() -> None:
+        undo()
+        rig.run("r2", ["sysctl", "-qw", f"{setting}={usual}", "net.netfilter.nf_conntrack_tcp_loose=1"])
+
+    return Fault(Label("idle_timeout_drop", ("reset",), **_at(ip, port)), heal)
+
+
 def service_slow(service: Service, ip: str, port: int, delay_s: float, usual_s: float = 0.0) -> Fault:
     """The application answers late; the network and the server's kernel are as quick as ever."""
     service.set_delay(delay_s)

@@ -521,6 +521,22 @@ VARIANTS: list[Scenario] = [
     ),
     *_fault("latency_step_far", None, "round trips 500 ms longer", world.service_load, _delayed(400, 600)),
     *_fault(
+        "reset_in_flight",
+        41,
+        "a box on the way resets connections with a request",
+        world.one_port,
+        _on_victim_port(faults.reset_in_flight),
+        families=(4, 6),
+    ),
+    *_fault(
+        "idle_forgotten",
+        None,
+        "a firewall forgets connections that rest for 9 s",
+        world.resting_load,
+        lambda lab: faults.idle_forgotten(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], 9),
+        deadline_s=75.0,
+    ),
+    *_fault(
         "descriptors_gone",
         22,
         "a process may open no more files",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 
+from lab import faults
 from lab.agent import Agent
 from lab.rig import SERVERS, Rig
 from lab.software import Client, Nginx, Service, endpoint, start_client
@@ -223,6 +224,17 @@ def one_process_load(lab: Lab) -> None:
     lab.nginx_on(*SERVERS)
     targets = [lab.at(host, port) for host in SERVERS for port in lab.ports]
     lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
+    lab.background()
+
+
+def resting_load(lab: Lab) -> None:
+    """Kept connections through a stateful firewall, some in use all the time, some that rest between requests."""
+    faults.track_connections(lab.rig)
+    lab.nginx_on(*SERVERS, keepalive_s=600)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    lab.client("keep", targets, count=5, rate=lab.rate(7.3, 11.1), timeout=7.3)
+    for _ in range(8):
+        lab.client("keep", targets, count=1, rate=0.1, timeout=7.3)
     lab.background()
 
 

@@ -299,7 +299,7 @@ Story& Story::look(double at, const Flow& flow) {
     return add(record);
 }
 
-Story& Story::close(double at, const Flow& flow) {
+Story& Story::close(double at, const Flow& flow, bool reset) {
     auto record = model::make_record<netwatch_close>(boot_ns(at), story_netns);
     record.sock = flow.sock;
     record.start_ns = boot_ns(flow.start_s);
@@ -307,7 +307,8 @@ Story& Story::close(double at, const Flow& flow) {
     if (flow.passive) record.tuple.local_port = 443;
     record.process = process_of(flow.who);
     record.counters = flow.counters;
-    record.old_state = 9;
+    record.old_state = reset ? 1 : 9;
+    record.reset_received = reset ? 1 : 0;
     record.passive = flow.passive ? 1 : 0;
     return add(record);
 }

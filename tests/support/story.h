@@ -98,7 +98,8 @@ public:
     [[nodiscard]] Flow flow(double at, std::string_view peer, Who who = {});
     [[nodiscard]] Flow accepted(double at, std::string_view client, std::uint16_t port, Who who = {});
     Story& look(double at, const Flow& flow);
-    Story& close(double at, const Flow& flow);
+    // It ends, by its peer's RST or in good order.
+    Story& close(double at, const Flow& flow, bool reset = false);
     // An unanswered RTO of it, the n-th in a row.
     Story& times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error = 0);
     Story& walk_ends(double at);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/time.h"
+#include "diagnosis/cut.h"
 #include "diagnosis/histogram.h"
 #include "diagnosis/latency.h"
 #include "diagnosis/outcome.h"
@@ -126,6 +127,7 @@ struct Detail {
     RoundTrips handshakes{0, 1};
     RoundTrips acknowledgements{delayed_ack_us, 4};  // a walk looks at all connections at once
     Answers answers;
+    Cuts cuts;
     struct Who {
         ProcessKey key;
         std::uint32_t attempts = 0;

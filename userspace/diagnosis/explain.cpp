@@ -140,6 +140,13 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "Round trips to all destinations have become longer: the uplink.",
      "What all destinations share has a queue: the uplink is full with somebody else's traffic.",
      "Look at the uplink's load at the router.", "ip -s link"},
+    {FailureType::connection_reset, "by_peer", OwnerHint::app, "{0} resets connections instead of answering.",
+     "The process behind the port ends connections with a request unanswered: it crashes, or refuses them.",
+     "On {1}, look at the log of the service and for restarts of its process.", "ss -ltnp 'sport = :{2}'"},
+    {FailureType::idle_timeout_drop, "reset", OwnerHint::platform,
+     "Connections to {0} that have rested are reset when they are used again.",
+     "A firewall or load balancer on the way forgets connections that are idle.",
+     "Let the client send keepalives more often than that, or raise the timeout on the way.", ""},
     {FailureType::receiver_stalled, "zero_window", OwnerHint::app,
      "Not the network: {0} takes no data; its receive window is shut.",
      "The process behind the port does not read what its host has received for it.",
@@ -217,7 +224,16 @@ Words words_for(const model::Incident& incident) {
     words.advice.push_back({fill(entry->advice),
                             entry->command.empty() ? std::nullopt : std::optional(fill(entry->command)),
                             model::Effect::read_only});
-    if (set_valued) {
+    const bool one_type = std::ranges::all_of(incident.candidates, [&](const model::Candidate& candidate) {
+        return candidate.type == incident.type;
+    });
+    if (set_valued && one_type) {
+        for (const auto& candidate : incident.candidates) {
+            words.advice.push_back({fmt::format("It is {} if {}.", candidate.cause.value_or("it"),
+                                                candidate.would_split.value_or("nothing else is")),
+                                    std::nullopt, model::Effect::read_only});
+        }
+    } else if (set_valued) {
         words.owner = OwnerHint::unknown;
         const bool reached = incident.type == model::FailureType::slow_service;
         words.summary = fmt::format("{} {}; from here it is one of: {}.", subject,

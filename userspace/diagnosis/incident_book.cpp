@@ -49,9 +49,16 @@ Family family_of(const model::Incident& incident) {
                        : Family::reachability;
         case model::FailureType::latency_spike: return Family::latency;
         case model::FailureType::slow_service:
-        case model::FailureType::receiver_stalled: return Family::service;
+        case model::FailureType::receiver_stalled:
+        case model::FailureType::connection_reset:
+        case model::FailureType::idle_timeout_drop: return Family::service;
         default: return Family::reachability;
     }
+}
+
+bool is_cut(const model::Incident& incident) {
+    return incident.type == model::FailureType::connection_reset ||
+           incident.type == model::FailureType::idle_timeout_drop;
 }
 
 std::string scope_text(const model::Scope& scope) {
@@ -331,6 +338,8 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
                    !any_member([&](const Destination& d) { return slower_by(d, scene.now).has_value(); });
         case Family::service:
             if (entry.incident.type == model::FailureType::receiver_stalled) return any_member(windows_open);
+            if (is_cut(entry.incident))
+                return any_member([&](const Destination& d) { return d.detail->cuts.healed(scene.now); });
             return any_member(
                 [&](const Destination& d) { return answers_healed(d.detail->answers, scene.now); });
     }

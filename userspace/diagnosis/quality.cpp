@@ -296,7 +296,8 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr || !destination->detail) continue;
         const Answers& answers = destination->detail->answers;
-        if (answers.late.empty() || is_stalled(scene, *destination)) continue;
+        const bool explained = is_stalled(scene, *destination) || destination->detail->cuts.alarms(scene.now);
+        if (answers.late.empty() || explained) continue;
         if (late_for_the_way(scene, *destination)) continue;
         const std::size_t prompt_beside = answers.prompt - answers.late.front().prompt_before;
         const bool enough = Lateness(answers).outweighs(prompt_beside);

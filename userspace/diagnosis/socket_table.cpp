@@ -98,6 +98,16 @@ core::BootNs shut_since(const Socket& socket, const netwatch_tcp_counters& now, 
     return std::max(at - std::min(at, limited * core::ns_per_s / hz), std::min(socket.last_look, at));
 }
 
+// When data last moved, either way; 0: never.
+core::BootNs last_active(const netwatch_tcp_counters& now, core::BootNs at, std::uint32_t hz) {
+    const auto ago = [&](std::uint32_t jiffies) {
+        return at - std::min<core::BootNs>(at, jiffies * core::ns_per_s / hz);
+    };
+    const core::BootNs sent = now.bytes_sent > 0 ? ago(now.since_sent_jiffies) : 0;
+    const core::BootNs received = now.bytes_received > 0 ? ago(now.since_received_jiffies) : 0;
+    return std::max(sent, received);
+}
+
 void remember(Socket& socket, const netwatch_tcp_counters& counters) {
     socket.bytes_acked = counters.bytes_acked;
     socket.bytes_sent = counters.bytes_sent;
@@ -134,6 +144,12 @@ Socket* SocketTable::obtain(std::uint64_t sock, const DestinationKey& destinatio
 Socket* SocketTable::find(std::uint64_t sock) {
     const auto found = sockets_.find(sock);
     return found == sockets_.end() ? nullptr : &found->second;
+}
+
+bool awaits_answer(const netwatch_tcp_counters& counters) {
+    const bool silent =
+        counters.bytes_received == 0 || counters.since_sent_jiffies < counters.since_received_jiffies;
+    return counters.bytes_sent > 0 && silent;
 }
 
 FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,
@@ -174,6 +190,12 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
         path.overtaken = counters.reord_seen != socket.reord_seen;
         path.needless = needless(socket, counters, now, hz, path.queue_full);
     }
+    const core::BootNs active_at = last_active(counters, now, hz);
+    if (comparable && active_at > socket.last_look) {
+        change.active = true;
+        if (socket.active_at != 0) change.idled_ns = since(socket.last_look, socket.active_at);
+    }
+    socket.active_at = active_at;
     change.shut_since = life == Life::alive ? shut_since(socket, counters, now, hz) : 0;
     change.unsent_bytes = counters.unsent_bytes;
     change.window_opened = socket.shut_since != 0 && counters.bytes_acked > socket.bytes_acked;

@@ -54,6 +54,7 @@ struct Socket {
     bool looked_at = false;
     bool young = false;  // began while the agent watched: its counters start from zero
     bool passive = false;
+    core::BootNs active_at = 0;   // when data last moved, as of the last look; 0: not known
     core::BootNs shut_since = 0;  // the peer's window, at the last look; 0: it is open
     std::uint32_t rwnd_limited_jiffies = 0;
     double waited_us = 0;  // for an answer, at the last look; 0: not waiting
@@ -63,8 +64,10 @@ struct FlowChange {
     FlowDelta path;
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
-    bool progress = false;      // data was acknowledged or arrived
-    core::BootNs moved_at = 0;  // the earliest that this can have been, as far as the counters tell
+    bool progress = false;       // data was acknowledged or arrived
+    bool active = false;         // data moved, or was to move
+    std::uint64_t idled_ns = 0;  // that it had rested before, at least
+    core::BootNs moved_at = 0;   // the earliest that this can have been, as far as the counters tell
     std::optional<AnswerLook> answer;
     std::optional<std::uint32_t> srtt_us;
     core::BootNs shut_since = 0;  // the peer's window; 0: it is open, or there is nothing to send
@@ -97,6 +100,9 @@ private:
     std::uint64_t refused_ = 0;
     std::unordered_map<std::uint64_t, Socket> sockets_;
 };
+
+// Data was sent, and nothing has come back since.
+[[nodiscard]] bool awaits_answer(const netwatch_tcp_counters& counters);
 
 // What happened on the connection since it was last looked at. `hz` of the kernel.
 [[nodiscard]] FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counters& counters,

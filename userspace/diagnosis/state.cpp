@@ -176,7 +176,8 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         destination->detail->rtt_us.add(srtt);
         destination->detail->acknowledgements.add(srtt, at);
     }
-    const Detail& detail = *destination->detail;
+    Detail& detail = *destination->detail;
+    if (change.active) detail.cuts.add_activity(change.idled_ns, change.bytes_received > 0, at);
     if (!socket.passive && (detail.handshakes.shift() || detail.acknowledgements.shift()))
         slower_.insert(destination->key);
     if (!socket.passive && add_window(*destination->detail, change)) shut_.insert(destination->key);
@@ -197,6 +198,13 @@ void Engine::State::take(const netwatch_close& record) {
     const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
                                 std::max(host_.hz, 1U), left ? Life::left : Life::ended);
     apply(change, *socket, record.tuple, record.header.netns);
+    Destination* destination = destinations_.find(key);
+    if (!passive && record.counters.bytes_sent > 0 && destination != nullptr && destination->detail) {
+        const bool cut = record.reset_received != 0 && record.peer_closed_first == 0 &&
+                         record.old_state == tcp_established && awaits_answer(record.counters);
+        destination->detail->cuts.add_end(cut, change.idled_ns, record.header.at_ns);
+        if (cut) cut_.insert(key);
+    }
     leave(*socket);
     sockets_.erase(record.sock);
 }
@@ -367,6 +375,7 @@ void Engine::State::judge() {
     std::ranges::move(judge_reachability(now, failing_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
     std::ranges::move(judge_latency(now, slower_), std::back_inserter(findings));
+    std::ranges::move(judge_cuts(now, cut_), std::back_inserter(findings));
     std::ranges::move(judge_stalls(now, shut_), std::back_inserter(findings));
     std::ranges::move(judge_service(now, late_), std::back_inserter(findings));
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
@@ -384,6 +393,11 @@ void Engine::State::judge() {
         if (destination == nullptr || !destination->detail) return true;
         const Detail& detail = *destination->detail;
         return !book_.needs(key) && !detail.handshakes.shift() && !detail.acknowledgements.shift();
+    });
+    std::erase_if(cut_, [&](const DestinationKey& key) {
+        const Destination* destination = destinations_.find(key);
+        if (destination == nullptr || !destination->detail) return true;
+        return !book_.needs(key) && destination->detail->cuts.healed(now_);
     });
     std::erase_if(shut_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);

@@ -98,6 +98,7 @@ private:
     std::set<DestinationKey> failing_;
     std::set<DestinationKey> late_;
     std::set<DestinationKey> slower_;
+    std::set<DestinationKey> cut_;
     std::set<DestinationKey> shut_;  // some connection's window is or was
     std::set<AddressKey> lossy_;
     IncidentBook book_;
