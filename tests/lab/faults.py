@@ -409,6 +409,16 @@ def idle_forgotten(rig: Rig, family: int, ip: str, port: int, after_s: int) -> F
     return Fault(Label("idle_timeout_drop", ("reset",), **_at(ip, port)), heal)
 
 
+def full_segments_swallowed(rig: Rig, family: int, ip: str, longest: int) -> Fault:
+    """A router takes no packets to a server that are longer than that, and does not say so."""
+    heal = _filter(rig, "r2", "forward", f"{_match(family, ip)} meta length > {longest} counter drop")
+    label = Label(
+        "path_mtu_blackhole", ("forward",), destinations=((ip, None),), scope_kinds=("destination",),
+        set_allowed=("host_unreachable", "firewall_block", "routing_failure"),  # until a connection is made
+    )  # fmt: skip
+    return Fault(label, heal, lambda: _counted(rig, "r2"))
+
+
 def service_slow(service: Service, ip: str, port: int, delay_s: float, usual_s: float = 0.0) -> Fault:
     """The application answers late; the network and the server's kernel are as quick as ever."""
     service.set_delay(delay_s)

@@ -529,6 +529,16 @@ VARIANTS: list[Scenario] = [
         families=(4, 6),
     ),
     *_fault(
+        "path_mtu_forward",
+        38,
+        "full segments disappear on the way there",
+        world.upload_load,
+        lambda lab: faults.full_segments_swallowed(
+            lab.rig, lab.family, lab.ip(lab.victim), lab.rng.choice((1280, 1400, 1460))
+        ),
+        families=(4, 6),
+    ),
+    *_fault(
         "idle_forgotten",
         None,
         "a firewall forgets connections that rest for 9 s",

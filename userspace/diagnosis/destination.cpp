@@ -305,7 +305,10 @@ void Destination::add_stall(const netwatch_retransmit& record, Process* process)
     } else if (record.error == -EBUSY) {
         add_failure(OutcomeClass::neighbor_failed, at, at, is_v4, process);
     } else if (record.retransmits >= 2) {
-        // The first of two RTOs went out at least a minimal RTO ago.
+        // Each RTO in a row took twice the one before. What was connected since then exonerates the host.
+        const std::uint64_t elapsed_ns =
+            ((1ULL << std::min<unsigned>(record.retransmits, 10)) - 1) * min_rto_ns;
+        if (last_answered_syn > at - std::min(at, elapsed_ns)) return;
         run_from(at - std::min(at, min_rto_ns), at, is_v4, process);
         ++run->stalled_rtos;
     }

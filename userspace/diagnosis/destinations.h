@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "diagnosis/destination.h"
+#include "diagnosis/path_mtu.h"
 #include "diagnosis/path_quality.h"
 
 namespace netwatch::diagnosis {
@@ -35,6 +36,7 @@ struct Address {
     core::BootNs inbound_drop_at = 0;  // this host's netfilter last dropped a packet from it
     std::uint64_t inbound_drops = 0;
     std::unique_ptr<PathQuality> quality;
+    std::unique_ptr<FullSegments> full_segments;  // only once some were not acknowledged
     DestinationKey
         listener;  // the own listener that this client last talked to; meaningful for passive connections
 

@@ -360,6 +360,20 @@ Finding silent_port_of_live_host(const Scene& scene, const Leaves& leaves) {
 }
 
 // An address of which nothing answers, or one port of which nobody knows another.
+// Nothing speaks for silence but connections that are stuck on full segments: small ones may pass.
+bool stuck_on_full_segments(const Scene& scene, const Leaves& leaves) {
+    const Address* address = scene.destinations.find_address(leaves.front().address());
+    const bool tried = total(leaves, &FailureRun::silent_syns) + total(leaves, &FailureRun::pending) > 0;
+    return !tried && address != nullptr && address->full_segments && address->full_segments->stuck() > 0;
+}
+
+// One more possibility takes its share from the others.
+void add_candidate(Finding& finding, Candidate candidate) {
+    for (Candidate& other : finding.candidates) other.probability *= 1 - candidate.probability;
+    finding.candidates.push_back(std::move(candidate));
+    std::ranges::stable_sort(finding.candidates, std::greater{}, &Candidate::probability);
+}
+
 Finding silent_address(const Scene& scene, const Leaves& leaves) {
     if (other_port_answer(scene, leaves.front()) || flows_live(leaves.front()))
         return silent_port_of_live_host(scene, leaves);
@@ -394,6 +408,11 @@ Finding silent_address(const Scene& scene, const Leaves& leaves) {
         finding.candidates = {{FailureType::firewall_block, "silent_drop", 0.42, other_port},
                               {FailureType::host_unreachable, "silent", 0.34, icmp},
                               {FailureType::routing_failure, "prefix_silent", 0.2, other_host}};
+    }
+    if (stuck_on_full_segments(scene, leaves)) {
+        add_candidate(finding,
+                      {FailureType::path_mtu_blackhole, "forward", 0.2,
+                       "a new connection: if it is made and gets stuck, only full segments are lost"});
     }
     return finding;
 }

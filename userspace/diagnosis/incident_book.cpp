@@ -47,6 +47,7 @@ Family family_of(const model::Incident& incident) {
             return incident.cause == "file_descriptors" || incident.perspective == model::Perspective::server
                        ? Family::resources
                        : Family::reachability;
+        case model::FailureType::path_mtu_blackhole: return Family::size;
         case model::FailureType::latency_spike: return Family::latency;
         case model::FailureType::slow_service:
         case model::FailureType::receiver_stalled:
@@ -216,7 +217,8 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
         entry.before[key] = {destination->attempts - in_run,
                              destination->failed - std::min(destination->failed, in_run)};
     }
-    if (finding.family == Family::loss && !finding.scope.members.empty()) {
+    const bool of_address = finding.family == Family::loss || finding.family == Family::size;
+    if (of_address && !finding.scope.members.empty()) {
         entry.address = {*model::IpAddress::parse(finding.scope.members.front()),
                          finding.members.empty() ? 0 : finding.members.front().netns};
     }
@@ -332,6 +334,10 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         case Family::loss: {
             const Address* address = scene.destinations.find_address(entry.address);
             return address != nullptr && address->quality && address->quality->healed(scene.now);
+        }
+        case Family::size: {
+            const Address* address = scene.destinations.find_address(entry.address);
+            return address != nullptr && address->full_segments && address->full_segments->pass();
         }
         case Family::latency:
             return any_member([&](const Destination& d) { return as_quick_as_usual(d, scene.now); }) &&

@@ -108,6 +108,22 @@ core::BootNs last_active(const netwatch_tcp_counters& now, core::BootNs at, std:
     return std::max(sent, received);
 }
 
+// Were segments of the full size acknowledged, or is one stuck: sent again for the second time, while nothing
+// moves?
+void look_at_full_segments(FlowChange& change, Socket& socket, const netwatch_tcp_counters& now) {
+    constexpr double all_full = 0.99;
+    const std::uint32_t delivered = now.delivered - socket.delivered;
+    const std::uint64_t acked = since(now.bytes_acked, socket.bytes_acked);
+    change.segment_bytes = now.mss_bytes;
+    change.full_acknowledged = socket.looked_at && delivered > 0 && acked >= now.mss_bytes &&
+                               static_cast<double>(acked) >= all_full * now.mss_bytes * delivered;
+    if (acked > 0 || socket.moved_look == 0)
+        socket.moved_look = acked > 0 ? change.path.at : socket.last_look;
+    change.stuck = acked == 0 && now.retransmits >= 2 && now.packets_out > 0 && now.mss_bytes > 0 &&
+                   now.unacked_bytes >= now.mss_bytes;
+    change.stuck_since = socket.moved_look;
+}
+
 void remember(Socket& socket, const netwatch_tcp_counters& counters) {
     socket.bytes_acked = counters.bytes_acked;
     socket.bytes_sent = counters.bytes_sent;
@@ -196,6 +212,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
         if (socket.active_at != 0) change.idled_ns = since(socket.last_look, socket.active_at);
     }
     socket.active_at = active_at;
+    look_at_full_segments(change, socket, counters);
     change.shut_since = life == Life::alive ? shut_since(socket, counters, now, hz) : 0;
     change.unsent_bytes = counters.unsent_bytes;
     change.window_opened = socket.shut_since != 0 && counters.bytes_acked > socket.bytes_acked;
@@ -203,12 +220,16 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     // A smaller segment size in the same breath: path MTU discovery at work, not loss. A shut window: probes.
     const bool mtu_step = socket.looked_at && counters.mss_bytes < socket.mss_bytes;
     const bool window_shut = counters.snd_wnd == 0;
-    const bool moved_on = counters.delivered != socket.delivered || lost < socket.lost;
+    const bool moved_on = counters.bytes_acked != socket.bytes_acked || lost < socket.lost;
     const bool counts = comparable && moved_on && !mtu_step && !window_shut;
-    // Retransmissions into a dead path are the outage's, also those of the look in which it came back.
-    const auto into_dead_path = static_cast<std::int32_t>(socket.stalled ? socket.timer_retransmits : 0);
+    // What went into a dead path is the outage's: the retransmissions that nothing has answered yet, those of
+    // the look in which it came back, and the flight that was stuck.
+    const std::uint32_t unanswered = counters.retransmits >= 2 ? counters.retransmits : 0U;
+    const auto into_dead_path = static_cast<std::int32_t>(unanswered + socket.stuck_flight +
+                                                          (socket.stalled ? socket.timer_retransmits : 0));
     if (counts) path.lost = lost - socket.lost - std::min(into_dead_path, std::max(lost - socket.lost, 0));
     socket.stalled = comparable && !moved_on && lost > socket.lost;
+    socket.stuck_flight = unanswered > 0 ? counters.packets_out : 0;
     socket.lost = lost;
     socket.original_segments = original;
     remember(socket, counters);

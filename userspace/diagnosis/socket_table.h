@@ -50,7 +50,11 @@ struct Socket {
     std::uint32_t mss_bytes = 0;
     core::BootNs answered_request = 0;  // when the request was sent whose answer was last seen
     core::BootNs last_look = 0;         // or since when it was established
+    core::BootNs began = 0;             // 0: before the agent
+    core::BootNs moved_look = 0;        // the latest look that found new data acknowledged
     bool stalled = false;               // at the last look: retransmissions, and nothing moved
+    std::uint32_t stuck_flight =
+        0;  // segments in flight at the last look, if two timeouts in a row were unanswered
     bool looked_at = false;
     bool young = false;  // began while the agent watched: its counters start from zero
     bool passive = false;
@@ -70,6 +74,10 @@ struct FlowChange {
     core::BootNs moved_at = 0;   // the earliest that this can have been, as far as the counters tell
     std::optional<AnswerLook> answer;
     std::optional<std::uint32_t> srtt_us;
+    bool full_acknowledged = false;  // a segment of the full size was
+    bool stuck = false;              // one is sent again and again; small ones may pass
+    core::BootNs stuck_since = 0;
+    std::uint32_t segment_bytes = 0;
     core::BootNs shut_since = 0;  // the peer's window; 0: it is open, or there is nothing to send
     std::uint64_t unsent_bytes = 0;
     bool window_opened = false;  // it was shut, and takes data again

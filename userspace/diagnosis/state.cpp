@@ -95,6 +95,7 @@ Socket* Engine::State::connection(std::uint64_t sock, const DestinationKey& key,
     socket->passive = passive;
     socket->young = start_ns != 0 && start_ns >= host_.started_ns;
     socket->last_look = socket->young ? start_ns : at;
+    socket->began = socket->young ? start_ns : 0;
     if (Destination* destination = destinations_.find(key)) ++destination->flows;
     return socket;
 }
@@ -157,6 +158,11 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         if (peer.quality->forward_alarms(at) || peer.quality->reverse_alarms(at)) {
             lossy_.insert({model::remote_ip(tuple), socket.passive ? 0 : socket.destination.netns});
         }
+    }
+    if (change.stuck && !peer.full_segments) peer.full_segments = std::make_unique<FullSegments>();
+    if (peer.full_segments && !socket.passive) {
+        peer.full_segments->add(change, socket.began);
+        if (change.stuck) oversized_.insert({model::remote_ip(tuple), socket.destination.netns});
     }
     if (change.progress) {
         destination->add_progress(change.moved_at);
@@ -373,6 +379,7 @@ void Engine::State::judge() {
     const Scene now = scene();
     std::vector<Finding> findings = exhaustion_.judge(now);
     std::ranges::move(judge_reachability(now, failing_), std::back_inserter(findings));
+    std::ranges::move(judge_path_mtu(now, oversized_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
     std::ranges::move(judge_latency(now, slower_), std::back_inserter(findings));
     std::ranges::move(judge_cuts(now, cut_), std::back_inserter(findings));
@@ -387,6 +394,10 @@ void Engine::State::judge() {
             address != nullptr && address->quality &&
             (address->quality->forward_alarms(now_) || address->quality->reverse_alarms(now_));
         return !alarms && std::ranges::find(followed, key) == followed.end();
+    });
+    std::erase_if(oversized_, [&](const AddressKey& key) {
+        const Address* address = destinations_.find_address(key);
+        return address == nullptr || !address->full_segments || !address->full_segments->swallowed(now_);
     });
     std::erase_if(slower_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);

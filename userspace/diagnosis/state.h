@@ -97,6 +97,7 @@ private:
     SocketTable sockets_;
     std::set<DestinationKey> failing_;
     std::set<DestinationKey> late_;
+    std::set<AddressKey> oversized_;
     std::set<DestinationKey> slower_;
     std::set<DestinationKey> cut_;
     std::set<DestinationKey> shut_;  // some connection's window is or was
