@@ -114,7 +114,7 @@ def impatient_load(lab: Lab) -> None:
 def retry_loop_load(lab: Lab) -> None:
     """One process that tries again every five seconds, and nothing else to that host."""
     lab.nginx_on(*SERVERS)
-    lab.client("sequential", [lab.at(lab.victim, lab.ports[0])], rate=0.2, timeout=4.9)
+    lab.client("periodic", [lab.at(lab.victim, lab.ports[0])], rate=0.2, timeout=4.9)
     _siblings(lab)
     lab.background()
 

@@ -69,7 +69,7 @@ TEST(DiagnosisCut, AFewAmongManyAreNone) {
 }
 
 // Kept connections, used every `rest_s`; those that rest longer than `limit_s` are reset at their next use.
-Story kept(double rest_s, double limit_s, double until_s) {
+Story kept(double rest_s, double limit_s, double until_s, double limit_from_s = 0) {
     Story story;
     for (int i = 0; i < 8; ++i) {
         double at = 0.1 + 0.4 * i;
@@ -77,7 +77,7 @@ Story kept(double rest_s, double limit_s, double until_s) {
         double last_use = at;
         for (double look = std::ceil(at); look < until_s; look += 1) {
             const bool uses = look - last_use >= rest_s;
-            if (uses && rest_s > limit_s && last_use > at) {
+            if (uses && rest_s > limit_s && last_use > at && look >= limit_from_s) {
                 flow.counters.bytes_sent += 1'000;
                 flow.since(0.01, look - last_use);
                 story.close(look, flow, true);
@@ -109,6 +109,12 @@ TEST(DiagnosisCut, OnlyWhatHasRestedIsCutByAMiddlebox) {
     ASSERT_NE(limit, alarm.evidence.end());
     EXPECT_GE(std::get<double>(limit->value), 8);
     EXPECT_LE(std::get<double>(limit->value), 13);
+}
+
+TEST(DiagnosisCut, RestsThatWereSurvivedBeforeTheLimitSayNothing) {
+    Watch watch(kept(12, 8, 120, 40));
+    watch.until(110);
+    EXPECT_EQ(watch.alarm().type, FailureType::idle_timeout_drop);
 }
 
 TEST(DiagnosisCut, RestsThatAreSurvivedAreNone) {

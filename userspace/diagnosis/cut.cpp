@@ -20,14 +20,7 @@ constexpr std::uint32_t enough_answers = 3;
 
 Finding cut(const Scene& scene, const Destination& destination) {
     const Cuts& cuts = destination.detail->cuts;
-    Finding finding;
-    finding.family = Family::service;
-    finding.group = fmt::format("cut {} {}", destination.key.endpoint.to_string(), destination.key.netns);
-    finding.confirmed = true;
-    finding.scope = {model::ScopeKind::destination, std::nullopt, {destination.key.endpoint.to_string()}};
-    finding.members = {destination.key};
-    finding.destination = model::DestinationRef{
-        .endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
+    Finding finding = finding_at(destination, Family::service, "cut");
     finding.first_affected = cuts.onset();
     finding.flows = static_cast<std::int64_t>(cuts.count());
     note(finding, scene, "resets_instead_of_answers", static_cast<double>(cuts.count()),
@@ -63,6 +56,7 @@ void Cuts::add_activity(std::uint64_t idled_ns, bool answered, core::BootNs at) 
 void Cuts::add_end(bool cut, std::uint64_t idled_ns, core::BootNs at) {
     test_.add(cut ? 1 : 0, 1, at);
     if (!cut) return;
+    if (latest_.empty()) survived_ns_ = 0;  // what was survived before nothing was cut says nothing of now
     latest_.push_back({at, idled_ns});
     if (latest_.size() > kept) latest_.pop_front();
     answered_since_ = 0;

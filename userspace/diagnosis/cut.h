@@ -44,7 +44,7 @@ private:
     static constexpr double bad = 0.15;
     ShareTest test_{usual, bad};
     std::deque<Cut> latest_;
-    std::uint64_t survived_ns_ = 0;     // the longest rest that a connection survived
+    std::uint64_t survived_ns_ = 0;  // the longest rest that a connection survived, since connections are cut
     std::uint64_t survived_since_ = 0;  // the longest since the latest cut
     std::uint32_t answered_since_ = 0;  // since the latest cut
 };

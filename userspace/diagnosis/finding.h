@@ -41,6 +41,8 @@ struct Finding {
 
 struct Scene;
 
+// A finding of one destination alone, confirmed; `what` tells its groups from those of others.
+[[nodiscard]] Finding finding_at(const Destination& destination, Family family, std::string_view what);
 // Adds one line of evidence, seen now.
 void note(Finding& finding, const Scene& scene, std::string signal, double value, std::string text);
 void rule_out(Finding& finding, model::FailureType type, std::string because);

@@ -18,6 +18,7 @@ using model::ScopeKind;
 
 constexpr std::uint64_t slot_ns = 250 * core::ns_per_ms;
 constexpr std::size_t kept = 120;
+constexpr std::uint32_t remembered = 4'096;  // a quarter of an hour and more
 // Chances below 10^-6. Of the newest, so many above the 95th percentile of a hundred or more before them; or
 // all of them above the largest of fewer (one order of n + m in n out of n + m).
 constexpr std::size_t many_before = 100;
@@ -27,6 +28,7 @@ constexpr std::array<std::pair<std::size_t, std::size_t>, 4> all_after{
 constexpr std::size_t known_samples = 12;
 // Smoothed round trips take their time to rise: what lies between before and now is neither.
 constexpr std::uint64_t transition_ns = 5 * core::ns_per_s;
+constexpr double mean_weight = 1.0 / 64;
 constexpr double floor_us = 5'000;
 constexpr double floor_share = 0.5;
 constexpr std::uint64_t lasting_ns = 3 * core::ns_per_s;
@@ -225,9 +227,12 @@ void RoundTrips::add(double us, core::BootNs at) {
     latest_.push_back({at, us});
     if (latest_.size() > kept) {
         if (!shift_) older_us_.add(latest_.front().us);
+        if (older_us_.count() >= remembered) older_us_.decay();
         latest_.pop_front();
     }
-    if (!shift_) shift_ = find_shift();
+    // Most samples are nothing new, and need no test.
+    mean_us_ += (us - mean_us_) * (latest_.size() == 1 ? 1 : mean_weight);
+    if (!shift_ && us > mean_us_ + floor_us + slack_us_) shift_ = find_shift();
     if (shift_) follow_shift();
 }
 

@@ -62,6 +62,7 @@ private:
     std::size_t at_once_;
     std::deque<Sample> latest_;
     Histogram older_us_;
+    double mean_us_ = 0;
     Usual frozen_;  // what was usual before the shift
     std::optional<Shift> shift_;
 };

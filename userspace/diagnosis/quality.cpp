@@ -147,15 +147,7 @@ std::vector<model::Candidate> unanswered(const Answers& answers, bool known) {
 
 Finding late(const Scene& scene, const Destination& destination) {
     const Answers& answers = destination.detail->answers;
-    Finding finding;
-    finding.family = Family::service;
-    finding.group =
-        "late " + destination.key.endpoint.to_string() + " " + std::to_string(destination.key.netns);
-    finding.confirmed = true;
-    finding.scope = {ScopeKind::destination, std::nullopt, {destination.key.endpoint.to_string()}};
-    finding.members = {destination.key};
-    finding.destination = model::DestinationRef{
-        .endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
+    Finding finding = finding_at(destination, Family::service, "late");
     const Lateness lateness(answers);
     const bool known = lateness.beyond_usual >= enough_late;
     finding.severity = known ? Severity::warning : Severity::info;

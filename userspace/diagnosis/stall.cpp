@@ -28,16 +28,10 @@ std::vector<ShutWindow> shut_for(const Scene& scene, const Detail& detail, std::
 
 Finding stalled(const Scene& scene, const Destination& destination, const std::vector<ShutWindow>& windows,
                 bool confirmed) {
-    Finding finding;
-    finding.family = Family::service;
-    finding.group = fmt::format("shut {} {}", destination.key.endpoint.to_string(), destination.key.netns);
+    Finding finding = finding_at(destination, Family::service, "shut");
     finding.confirmed = confirmed;
     finding.candidates = {{FailureType::receiver_stalled, "zero_window", 0.95, std::nullopt}};
     finding.severity = destination.ever_worked() ? model::Severity::warning : model::Severity::info;
-    finding.scope = {model::ScopeKind::destination, std::nullopt, {destination.key.endpoint.to_string()}};
-    finding.members = {destination.key};
-    finding.destination = model::DestinationRef{
-        .endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
     finding.first_affected = std::ranges::min(windows, {}, &ShutWindow::since).since;
     finding.flows = static_cast<std::int64_t>(windows.size());
     std::uint64_t unsent = 0;

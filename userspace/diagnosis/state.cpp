@@ -35,6 +35,18 @@ bool is_link_local(const model::IpAddress& ip) {
     return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
 }
 
+bool is_slower(const Detail& detail) {
+    return detail.handshakes.shift().has_value() || detail.acknowledgements.shift().has_value();
+}
+
+// Something about its connections may be wrong while they work.
+bool is_strained(const Destination& destination, core::BootNs now) {
+    if (!destination.detail) return false;
+    const Detail& detail = *destination.detail;
+    return is_slower(detail) || !detail.shut.empty() || !detail.cuts.healed(now) ||
+           !(detail.answers.late.empty() || answers_healed(detail.answers, now));
+}
+
 }  // namespace
 
 Engine::State::State(const Limits& limits)
@@ -78,7 +90,7 @@ void Engine::State::follow_failure(const Destination& destination) {
 void Engine::State::after(Destination& destination, const Outcome& outcome) {
     if (host_answered(outcome.cls)) destinations_.note_answer(destination.key, outcome.at_ns);
     if (outcome.cls == OutcomeClass::established) {
-        if (destination.detail && destination.detail->handshakes.shift()) slower_.insert(destination.key);
+        if (destination.detail && is_slower(*destination.detail)) strained_.insert(destination.key);
         if (book_.needs(destination.key)) dirty_ = true;
         return;
     }
@@ -159,11 +171,11 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
             lossy_.insert({model::remote_ip(tuple), socket.passive ? 0 : socket.destination.netns});
         }
     }
-    if (change.stuck && !peer.full_segments) peer.full_segments = std::make_unique<FullSegments>();
-    if (peer.full_segments && !socket.passive) {
-        peer.full_segments->add(change, socket.began);
-        if (change.stuck) oversized_.insert({model::remote_ip(tuple), socket.destination.netns});
+    if (change.stuck && !socket.passive) {
+        if (!peer.full_segments) peer.full_segments = std::make_unique<FullSegments>();
+        oversized_.insert({model::remote_ip(tuple), socket.destination.netns});
     }
+    if (peer.full_segments && !socket.passive) peer.full_segments->add(change, socket.began);
     if (change.progress) {
         destination->add_progress(change.moved_at);
         if (!socket.passive) destinations_.note_answer(socket.destination, change.moved_at);
@@ -183,13 +195,11 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         destination->detail->acknowledgements.add(srtt, at);
     }
     Detail& detail = *destination->detail;
+    const bool late = change.answer && add_answer(detail.answers, *change.answer, at, change.path.sock);
+    if (socket.passive) return;
     if (change.active) detail.cuts.add_activity(change.idled_ns, change.bytes_received > 0, at);
-    if (!socket.passive && (detail.handshakes.shift() || detail.acknowledgements.shift()))
-        slower_.insert(destination->key);
-    if (!socket.passive && add_window(*destination->detail, change)) shut_.insert(destination->key);
-    if (change.answer && add_answer(destination->detail->answers, *change.answer, at, change.path.sock)) {
-        late_.insert(destination->key);
-    }
+    const bool shut = add_window(detail, change);
+    if (late || shut || is_slower(detail)) strained_.insert(destination->key);
 }
 
 void Engine::State::take(const netwatch_close& record) {
@@ -209,7 +219,7 @@ void Engine::State::take(const netwatch_close& record) {
         const bool cut = record.reset_received != 0 && record.peer_closed_first == 0 &&
                          record.old_state == tcp_established && awaits_answer(record.counters);
         destination->detail->cuts.add_end(cut, change.idled_ns, record.header.at_ns);
-        if (cut) cut_.insert(key);
+        if (cut) strained_.insert(key);
     }
     leave(*socket);
     sockets_.erase(record.sock);
@@ -381,10 +391,10 @@ void Engine::State::judge() {
     std::ranges::move(judge_reachability(now, failing_), std::back_inserter(findings));
     std::ranges::move(judge_path_mtu(now, oversized_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
-    std::ranges::move(judge_latency(now, slower_), std::back_inserter(findings));
-    std::ranges::move(judge_cuts(now, cut_), std::back_inserter(findings));
-    std::ranges::move(judge_stalls(now, shut_), std::back_inserter(findings));
-    std::ranges::move(judge_service(now, late_), std::back_inserter(findings));
+    std::ranges::move(judge_latency(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_cuts(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_stalls(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_service(now, strained_), std::back_inserter(findings));
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
 
     const std::vector<AddressKey> followed = book_.lossy_addresses();
@@ -399,26 +409,9 @@ void Engine::State::judge() {
         const Address* address = destinations_.find_address(key);
         return address == nullptr || !address->full_segments || !address->full_segments->swallowed(now_);
     });
-    std::erase_if(slower_, [&](const DestinationKey& key) {
+    std::erase_if(strained_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);
-        if (destination == nullptr || !destination->detail) return true;
-        const Detail& detail = *destination->detail;
-        return !book_.needs(key) && !detail.handshakes.shift() && !detail.acknowledgements.shift();
-    });
-    std::erase_if(cut_, [&](const DestinationKey& key) {
-        const Destination* destination = destinations_.find(key);
-        if (destination == nullptr || !destination->detail) return true;
-        return !book_.needs(key) && destination->detail->cuts.healed(now_);
-    });
-    std::erase_if(shut_, [&](const DestinationKey& key) {
-        const Destination* destination = destinations_.find(key);
-        if (destination == nullptr || !destination->detail) return true;
-        return !book_.needs(key) && destination->detail->shut.empty();
-    });
-    std::erase_if(late_, [&](const DestinationKey& key) {
-        const Destination* destination = destinations_.find(key);
-        if (destination == nullptr || !destination->detail) return true;
-        return !book_.needs(key) && answers_healed(destination->detail->answers, now_);
+        return destination == nullptr || (!book_.needs(key) && !is_strained(*destination, now_));
     });
 }
 

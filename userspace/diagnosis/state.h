@@ -96,11 +96,8 @@ private:
     ProcessTable processes_;
     SocketTable sockets_;
     std::set<DestinationKey> failing_;
-    std::set<DestinationKey> late_;
     std::set<AddressKey> oversized_;
-    std::set<DestinationKey> slower_;
-    std::set<DestinationKey> cut_;
-    std::set<DestinationKey> shut_;  // some connection's window is or was
+    std::set<DestinationKey> strained_;  // they work, but not well
     std::set<AddressKey> lossy_;
     IncidentBook book_;
     std::uint64_t udp_not_judged_ = 0;
