@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "core/time.h"
-#include "diagnosis/cut.h"
+#include "diagnosis/cuts.h"
 #include "diagnosis/histogram.h"
-#include "diagnosis/latency.h"
 #include "diagnosis/outcome.h"
 #include "diagnosis/process_table.h"
+#include "diagnosis/round_trips.h"
 #include "model/address.h"
 #include "model/taxonomy.h"
 

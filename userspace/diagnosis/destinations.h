@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "diagnosis/destination.h"
-#include "diagnosis/path_mtu.h"
+#include "diagnosis/full_segments.h"
 #include "diagnosis/path_quality.h"
 
 namespace netwatch::diagnosis {

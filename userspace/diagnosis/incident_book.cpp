@@ -7,6 +7,7 @@
 
 #include "diagnosis/explain.h"
 #include "diagnosis/ladder.h"
+#include "diagnosis/latency.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/stall.h"
 

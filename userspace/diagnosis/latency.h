@@ -1,71 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Round trips that have become longer than they were: on one path, or on all of them at once.
-//
-// A test of order against what is usual (distribution-free, one false alarm in about 10^6 tests), and an
-// effect that somebody would feel: the median up by 5 ms and by half.
+// Round trips that have become longer than they were: on one path, or on all of them at once. Pure.
 #pragma once
 
-#include <cstdint>
-#include <deque>
 #include <optional>
 #include <set>
 #include <vector>
 
-#include "core/time.h"
-#include "diagnosis/histogram.h"
+#include "diagnosis/finding.h"
+#include "diagnosis/scene.h"
 
 namespace netwatch::diagnosis {
-
-struct Destination;
-struct DestinationKey;
-struct Finding;
-struct Scene;
-
-// Round trips of one kind to one destination. Few a quarter of a second are kept: those of one moment say
-// much the same.
-class RoundTrips {
-public:
-    // `slack_us`: what a sample may be too long by, for reasons that are not the path's. `at_once`: how many
-    // of one moment are kept.
-    explicit RoundTrips(double slack_us, std::size_t at_once) : slack_us_(slack_us), at_once_(at_once) {}
-    void add(double us, core::BootNs at);
-
-    struct Shift {
-        core::BootNs since = 0;
-        double usual_us = 0;  // median
-        double now_us = 0;    // median
-        bool lasts = false;   // for long enough
-    };
-    // The round trips have become longer, and still are.
-    [[nodiscard]] const std::optional<Shift>& shift() const { return shift_; }
-    [[nodiscard]] core::BootNs last_at() const { return latest_.empty() ? 0 : latest_.back().at; }
-    // Enough is known to judge.
-    [[nodiscard]] bool known() const;
-
-private:
-    struct Sample {
-        core::BootNs at = 0;
-        double us = 0;
-    };
-    struct Usual {
-        double median_us = 0;
-        double high_us = 0;  // the 95th percentile; of few samples the largest
-        std::size_t samples = 0;
-    };
-    [[nodiscard]] std::optional<Usual> usual_before(std::size_t newest) const;
-    [[nodiscard]] bool exceeds(const Sample& sample, const Usual& usual) const;
-    [[nodiscard]] std::optional<Shift> shift_of(std::size_t of, std::size_t least, const Usual& usual) const;
-    [[nodiscard]] std::optional<Shift> find_shift();
-    void follow_shift();
-
-    double slack_us_;
-    std::size_t at_once_;
-    std::deque<Sample> latest_;
-    Histogram older_us_;
-    double mean_us_ = 0;
-    Usual frozen_;  // what was usual before the shift
-    std::optional<Shift> shift_;
-};
 
 // By how much the round trips to a destination have become longer; nothing where they have not, or nobody has
 // measured them lately.

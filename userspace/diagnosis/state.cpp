@@ -7,8 +7,11 @@
 #include <cstring>
 
 #include "diagnosis/ladder.h"
+#include "diagnosis/latency.h"
+#include "diagnosis/path_mtu.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/reachability.h"
+#include "diagnosis/resets.h"
 #include "diagnosis/stall.h"
 
 namespace netwatch::diagnosis {
@@ -392,7 +395,7 @@ void Engine::State::judge() {
     std::ranges::move(judge_path_mtu(now, oversized_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
     std::ranges::move(judge_latency(now, strained_), std::back_inserter(findings));
-    std::ranges::move(judge_cuts(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_resets(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_stalls(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_service(now, strained_), std::back_inserter(findings));
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});

@@ -34,7 +34,7 @@ void requests(Story& story, double from, double to, double every, End end) {
     }
 }
 
-TEST(DiagnosisCut, ResetsInsteadOfAnswers) {
+TEST(DiagnosisResets, ResetsInsteadOfAnswers) {
     Story story;
     requests(story, 0, 20, 0.3, End::answered);
     requests(story, 20, 30, 0.3, End::reset_before_the_answer);
@@ -51,7 +51,7 @@ TEST(DiagnosisCut, ResetsInsteadOfAnswers) {
     EXPECT_THAT(watch.alarms(), IsEmpty());
 }
 
-TEST(DiagnosisCut, ResetsAfterTheAnswerAreHowSomeServersClose) {
+TEST(DiagnosisResets, ResetsAfterTheAnswerAreHowSomeServersClose) {
     Story story;
     requests(story, 0, 60, 0.3, End::reset_after_the_answer);
     Watch watch(story);
@@ -59,7 +59,7 @@ TEST(DiagnosisCut, ResetsAfterTheAnswerAreHowSomeServersClose) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
-TEST(DiagnosisCut, AFewAmongManyAreNone) {
+TEST(DiagnosisResets, AFewAmongManyAreNone) {
     Story story;
     requests(story, 0, 60, 0.1, End::answered);
     requests(story, 5.05, 60, 10, End::reset_before_the_answer);
@@ -98,7 +98,7 @@ Story kept(double rest_s, double limit_s, double until_s, double limit_from_s = 
     return story;
 }
 
-TEST(DiagnosisCut, OnlyWhatHasRestedIsCutByAMiddlebox) {
+TEST(DiagnosisResets, OnlyWhatHasRestedIsCutByAMiddlebox) {
     Story story = kept(12, 8, 90);
     Watch watch(story);
     watch.until(80);
@@ -111,13 +111,13 @@ TEST(DiagnosisCut, OnlyWhatHasRestedIsCutByAMiddlebox) {
     EXPECT_LE(std::get<double>(limit->value), 13);
 }
 
-TEST(DiagnosisCut, RestsThatWereSurvivedBeforeTheLimitSayNothing) {
+TEST(DiagnosisResets, RestsThatWereSurvivedBeforeTheLimitSayNothing) {
     Watch watch(kept(12, 8, 120, 40));
     watch.until(110);
     EXPECT_EQ(watch.alarm().type, FailureType::idle_timeout_drop);
 }
 
-TEST(DiagnosisCut, RestsThatAreSurvivedAreNone) {
+TEST(DiagnosisResets, RestsThatAreSurvivedAreNone) {
     Story story = kept(12, 100, 90);
     Watch watch(story);
     watch.until(90);

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that are reset while their client waits for an answer: by the peer, by somebody on the way, or
-// by a middlebox that has forgotten them because they were idle. Pure.
+// Are connections to a destination reset while their client waits for an answer, and only after a rest?
+// Tested over the connections that ended after a request.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <set>
-#include <vector>
 
 #include "core/time.h"
 #include "diagnosis/path_quality.h"
 
 namespace netwatch::diagnosis {
-
-struct Destination;
-struct DestinationKey;
-struct Finding;
-struct FlowChange;
-struct Scene;
 
 class Cuts {
 public:
@@ -48,8 +41,5 @@ private:
     std::uint64_t survived_since_ = 0;  // the longest since the latest cut
     std::uint32_t answered_since_ = 0;  // since the latest cut
 };
-
-// Destinations whose connections are cut while their clients wait.
-[[nodiscard]] std::vector<Finding> judge_cuts(const Scene& scene, const std::set<DestinationKey>& suspects);
 
 }  // namespace netwatch::diagnosis
