@@ -6,33 +6,17 @@ Magnitudes, delays and causes come from the seed.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Callable
 
 from lab import faults, world
 from lab.faults import Fault
 from lab.rig import SERVERS
+from lab.scenario import Scenario
+from lab.scenario import fault as _fault
+from lab.scenario import healthy as _healthy
 from lab.software import Iperf3Server
 from lab.world import Lab
-
-
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    title: str
-    kind: str  # "fault" or "healthy"
-    prepare: Callable[[Lab], None]
-    happen: Callable[[Lab], Fault | None]
-    number: int | None = None  # of the list of faults in the acceptance's terms
-    family: int = 4
-    end: str = "client"  # or "server": whose namespace the agent watches
-    quick: bool = False
-    late_s: float = 0.0  # the agent starts this long after the onset
-    bar_s: float | None = None  # the aim for the time to detect, reported
-    deadline_s: float = 15.0  # the bound for the time to detect, asserted
-    length_s: float | None = None  # the fault lasts so long, named or not
-    hold_s: tuple[float, float] = (3.1, 4.7)  # how long it goes on once it is named
-    watch_s: float = 7.0  # where nothing is to be said: how long to look on
 
 
 # --- what happens --------------------------------------------------------------------------------------------
@@ -147,7 +131,6 @@ def _ipv6_swallowed(lab: Lab) -> Fault:
     return replace(fault, label=None)
 
 
-
 def _service_slow(lab: Lab) -> Fault:
     delay_s = round(lab.rng.uniform(1.7, 2.6), 2)
     return faults.service_slow(lab.service, lab.ip(lab.victim), lab.ports[0], delay_s)
@@ -184,27 +167,6 @@ def _nothing(_lab: Lab) -> None:
 
 
 # --- the list ------------------------------------------------------------------------------------------------
-
-
-def _fault(name, number, title, prepare, happen, families=(4,), quick=(), **more) -> list[Scenario]:
-    return [
-        Scenario(
-            name if family == 4 else f"{name}_ipv6",
-            title if family == 4 else f"{title}, IPv6",
-            "fault",
-            prepare,
-            happen,
-            number,
-            family,
-            quick=family in quick,
-            **more,
-        )
-        for family in families
-    ]
-
-
-def _healthy(name, title, prepare, happen, quick=False, **more) -> Scenario:
-    return Scenario(name, title, "healthy", prepare, happen, quick=quick, **more)
 
 
 _LOCAL_DROP = _on_victim_port(faults.local_output_drop)
