@@ -45,6 +45,8 @@ _COMMON_SYSCTLS = {
 }
 _NEIGHBOR_SYSCTLS = {"base_reachable_time_ms": 3000, "delay_first_probe_time": 1}
 _ROUTER_SYSCTLS = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
+# A router's rules are for what it routes, not for what its bridge passes on; kernels without br_netfilter lack these.
+_BRIDGE_SYSCTLS = {"net.bridge.bridge-nf-call-iptables": 0, "net.bridge.bridge-nf-call-ip6tables": 0}
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,8 @@ class Rig:
             if host in ("r1", "r2"):
                 sysctls |= _ROUTER_SYSCTLS
             self._sysctl(host, sysctls)
+            if host in ("r1", "r2") and Path("/proc/sys/net/bridge").is_dir():
+                self._sysctl(host, _BRIDGE_SYSCTLS)
         _ip_batch(self._links())
         for host in HOSTS:
             self._configure(host)
