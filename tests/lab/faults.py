@@ -10,14 +10,13 @@ import json
 import os
 import resource
 import signal
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
-from lab import namespaces
+from lab.impair import Impaired
 from lab.rig import Rig
-from lab.software import HERE, PYTHON, Nginx, Service, endpoint
+from lab.software import Nginx, Service, endpoint
 
 
 @dataclass(frozen=True)
@@ -345,39 +344,23 @@ def loss(rig: Rig, family: int, ip: str, port: int, per_mille: int, cause: str) 
     return Fault(label, heal, truth, at_server=there)
 
 
-def _held_up(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> Callable[[], None]:
-    """A share of the packets to and from a server is held for a while. Nothing is lost."""
-    process = rig.spawn(
-        "r2",
-        [PYTHON, str(HERE / "shim.py"), "shim0", "--share", str(share), "--late-ms", str(late_ms)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if process.stdout.readline().strip() != "ready":
-        raise RuntimeError("the shim did not start")
-    rig.ip("r2", "link", "set", "shim0", "up")
-    rig.ip("r2", f"-{family}", "route", "add", "default", "dev", "shim0", "table", "77")
-    rules = [["to", ip, "iif", "down0"], ["from", ip, "iif", "dc0"]]
-    for rule in rules:
-        rig.ip("r2", f"-{family}", "rule", "add", *rule, "lookup", "77")
-
-    def heal() -> None:
-        for rule in rules:
-            rig.ip("r2", f"-{family}", "rule", "del", *rule, "lookup", "77")
-        namespaces.stop(process)
-
-    return heal
+def impaired(rig: Rig, family: int, ip: str, label: Label | None, forth: dict, back: dict) -> Fault:
+    """The shim on the way to and from a server, with its options for each direction."""
+    path = Impaired(rig, "r2", [family], forth, back, ip, seed=rig.rng.randrange(1 << 32))
+    return Fault(label, path.remove, path.counts)
 
 
 def reordered(rig: Rig, family: int, ip: str, share: float, late_ms: float) -> Fault:
     """Some packets to and from a server are overtaken by those behind them."""
-    return Fault(None, _held_up(rig, family, ip, share, late_ms))
+    both = {"reorder": share, "reorder_ms": late_ms}
+    return impaired(rig, family, ip, None, both, both)
 
 
-def delayed(rig: Rig, family: int, ip: str, port: int, by_ms: float) -> Fault:
-    """All round trips to a server take that much longer."""
+def delayed(rig: Rig, family: int, ip: str, port: int, by_ms: float, **more: float) -> Fault:
+    """All round trips to a server take that much longer, at once or (`ramp_s`) by and by."""
     label = Label("latency_spike", ("path",), **_at(ip, port))
-    return Fault(label, _held_up(rig, family, ip, 1.0, by_ms / 2))
+    both = {"delay_ms": by_ms / 2} | more
+    return impaired(rig, family, ip, label, both, both)
 
 
 def reset_in_flight(rig: Rig, family: int, ip: str, port: int) -> Fault:

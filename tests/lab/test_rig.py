@@ -3,6 +3,8 @@
 These run without netwatch: they test the lab, so that a wrong verdict cannot be the lab's fault.
 """
 
+import json
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab import faults, namespaces
+from lab.impair import Impaired, distance
 from lab.rig import Rig, SERVERS
 from lab.software import Iperf3Server, Nginx, Service, endpoint, probe, start_client
 
@@ -193,6 +196,185 @@ def test_loss_is_as_large_as_it_says(rig, nginx, cause, inject):
     assert truth["seen"] > (700 if cause == "reverse" else 100), truth
     share = truth["dropped"] / truth["seen"]
     assert abs(share - 0.05) < 5 * (0.05 * 0.95 / truth["seen"]) ** 0.5, truth
+
+
+# --- the shim: each knob against what ping and the kernels' own counters see -----------------------------------
+
+
+@pytest.fixture
+def impair(rig, tmp_path):
+    """Puts the shim before srv1 and takes it away after the test; `events` is what befell each packet."""
+    made = []
+
+    def put(family, forth=None, back=None, seed=7):
+        events = tmp_path / f"events-{len(made)}"
+        ip = rig.addresses.of("srv1", family)
+        made.append(Impaired(rig, "r2", [family], forth or {}, back or {}, ip, seed, events))
+        return made[-1], events
+
+    yield put
+    for path in made:
+        if path.process.poll() is None:
+            path.remove()
+
+
+def ping(rig, family, count=100, interval_s=0.005, server="srv1"):
+    """Round trips in milliseconds, (sequence, time to live, milliseconds), as they came; answers twice come twice."""
+    ip = rig.addresses.of(server, family)
+    argv = ["ping", f"-{family}", "-c", str(count), "-i", str(interval_s), "-W", "1", ip]
+    out = rig.run("cli", argv, check=False)
+    rows = re.findall(r"icmp_seq=(\d+) (?:ttl|hlim)=(\d+) time=([\d.]+) ms", out)
+    return [(int(sequence), int(ttl), float(ms)) for sequence, ttl, ms in rows]
+
+
+def what_befell(events, what):
+    return [row for row in map(json.loads, events.read_text().splitlines()) if row["what"] == what]
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+@FAMILIES
+def test_shim_is_not_seen(rig, family, impair):
+    before = ping(rig, family)
+    path, _ = impair(family)
+    through = ping(rig, family)
+    assert {ttl for _, ttl, _ in through} == {ttl for _, ttl, _ in before} == {62}
+    assert len(through) == 100 and path.counts()["forth"]["seen"] == 100
+    assert median([ms for *_, ms in through]) - median([ms for *_, ms in before]) < 0.3
+
+
+@FAMILIES
+def test_shim_delays_exactly(rig, family, impair):
+    impair(family, {"delay_ms": 7.3}, {"delay_ms": 33.4})
+    times = [ms for *_, ms in ping(rig, family)]
+    assert len(times) == 100
+    assert 40.7 <= min(times) and median(times) < 41.3, times
+
+
+def test_shim_jitters_in_order(rig, impair):
+    impair(4, {"delay_ms": 20, "jitter_ms": 10})
+    rows = ping(rig, 4, 400, 0.02)
+    assert [sequence for sequence, *_ in rows] == list(range(1, 401))
+    times = [ms for *_, ms in rows]
+    assert 10 <= min(times) < 12 and 28 < max(times) < 31.5, (min(times), max(times))
+    assert 18.5 < sum(times) / len(times) < 22  # those held in order wait a little longer
+
+
+def test_shim_delay_grows(rig, impair):
+    impair(4, {"delay_ms": 80, "ramp_s": 2})
+    times = [ms for *_, ms in ping(rig, 4, 50, 0.05)]
+    assert times[0] < 15 and 30 < times[20] < 60 and 80 <= times[49] < 82, times
+
+
+@FAMILIES
+def test_shim_loses(rig, family, impair):
+    path, events = impair(family, {"loss": 0.05}, {"loss": 0.02})
+    answered = len(ping(rig, family, 1500, 0.002))
+    counts = path.counts()
+    assert 1500 - answered == counts["forth"]["lost"] + counts["back"]["lost"]
+    assert len(what_befell(events, "lost")) == 1500 - answered
+    for direction, share in (("forth", 0.05), ("back", 0.02)):
+        seen = counts[direction]["seen"]
+        assert abs(counts[direction]["lost"] / seen - share) < 4 * (share * (1 - share) / seen) ** 0.5, counts
+
+
+def test_shim_loses_in_bursts(rig, impair):
+    path, _ = impair(4, {"loss": 0.1, "burst": 5})
+    came = {sequence for sequence, *_ in ping(rig, 4, 3000, 0.002)}
+    lost = [sequence for sequence in range(1, 3001) if sequence not in came]
+    assert len(lost) == path.counts()["forth"]["lost"]
+    runs = sum(sequence - 1 in came or sequence == 1 for sequence in lost)
+    assert 3.5 < len(lost) / runs < 6.5, (len(lost), runs)  # 60 runs of 5, four standard errors
+    assert 0.06 < len(lost) / 3000 < 0.14
+
+
+def test_shim_is_decided_by_its_seed(rig, impair):
+    def lost_with(seed):
+        path, _ = impair(4, {"loss": 0.1, "corrupt": 0.1, "duplicate": 0.1}, seed=seed)
+        came = [sequence for sequence, *_ in ping(rig, 4, 300, 0.002)]
+        path.remove()
+        return came
+
+    assert lost_with(3) == lost_with(3) != lost_with(4)
+
+
+def test_shim_reorders(rig, impair):
+    path, _ = impair(4, {"reorder": 0.1, "reorder_ms": 27})
+    rows = ping(rig, 4, 300, 0.011)  # below 10 ms ping waits for each answer
+    late = [sequence for sequence, _, ms in rows if ms > 27]
+    assert len(rows) == 300 and len(late) == path.counts()["forth"]["reordered"] > 15
+    order = [sequence for sequence, *_ in rows]
+    assert order != sorted(order)
+
+
+def test_shim_duplicates(rig, impair):
+    path, _ = impair(4, {"duplicate": 0.1})
+    rows = ping(rig, 4, 500, 0.002)
+    assert len(rows) - 500 == path.counts()["forth"]["duplicated"] > 30
+
+
+@FAMILIES
+def test_shim_corrupts_what_a_checksum_notices(rig, nginx, family, impair):
+    before = _checksum_errors(rig)
+    path, _ = impair(family, {"corrupt": 0.05})
+    rig.run("cli", ["curl", "-s", "-g", "-o", "/dev/null", "--max-time", "20", f"http://{at(rig, family)}/blob"])
+    corrupted = path.counts()["forth"]["corrupted"]
+    assert _checksum_errors(rig) - before == corrupted > 5
+
+
+def _checksum_errors(rig):
+    out = rig.run("srv1", ["nstat", "-az", "TcpInCsumErrors"])
+    return int(out.split("TcpInCsumErrors")[1].split()[0])
+
+
+@FAMILIES
+def test_shim_rewrites_ttl(rig, family, impair):
+    impair(family, back={"ttl": 33})
+    assert {ttl for _, ttl, _ in ping(rig, family, 10)} == {31}  # two routers behind it
+
+
+@FAMILIES
+def test_shim_injects_resets(rig, nginx, family, impair):
+    path, _ = impair(family, {"reset": 1})
+    received = _resets(rig, "srv1")
+    done = subprocess.run(
+        ["ip", "netns", "exec", rig.namespace("cli"), "curl", "-s", "-g", "--max-time", "3", f"http://{at(rig, family)}/"],
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 56, done  # curl: the peer reset the connection
+    assert path.counts()["forth"]["reset"] == 1
+    assert _resets(rig, "srv1") == received + 1
+
+
+def _resets(rig, host):
+    out = rig.run(host, ["nstat", "-az", "TcpEstabResets"])
+    return int(out.split("TcpEstabResets")[1].split()[0])
+
+
+def test_shim_keeps_up(rig, nginx, impair):
+    """A bulk transfer through 10 ms: nothing is refused, everything is on time, and the processor is not its."""
+    path, _ = impair(4, {"delay_ms": 5}, {"delay_ms": 5})
+    rig.run("cli", ["curl", "-s", "-o", "/dev/null", "--max-time", "20", f"http://{at(rig, 4)}/blob"])
+    counts = path.counts()
+    packets = counts["forth"]["seen"] + counts["back"]["seen"]
+    assert packets > 900 and counts["forth"]["refused"] == counts["back"]["refused"] == 0, counts
+    assert counts["late_us"]["mean"] < 300, counts
+    user, system = Path(f"/proc/{path.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13]
+    assert (int(user) + int(system)) * 10_000 / packets < 50, (user, system, packets)  # microseconds each
+
+
+@FAMILIES
+def test_distance(rig, nginx, family):
+    path = distance(rig, 10)
+    try:
+        for network in ("a", "b"):
+            assert 10 <= min(probe(rig, at(rig, family, network=network))["ms"] for _ in range(5)) < 12
+        assert 10 <= median([ms for *_, ms in ping(rig, family, 20, server="srv2")]) < 10.6
+    finally:
+        path.remove()
+    assert min(probe(rig, at(rig, family))["ms"] for _ in range(5)) < 8
 
 
 @FAMILIES
