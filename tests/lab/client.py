@@ -253,16 +253,79 @@ class Client:
 
     async def curl(self) -> None:
         """The real curl, one process a request."""
+        limit = ["--limit-rate", self.options.limit] if self.options.limit else []
+        await self._tool(
+            lambda host, port: [
+                "curl", "-s", "-S", "-g", "-o", "/dev/null", "--max-time", str(self.options.timeout), *limit,
+                f"http://{label(host, port)}{self.options.path}",
+            ]
+        )  # fmt: skip
+
+    async def psql(self) -> None:
+        """The real psql: connect, log in, one query, leave."""
+        query = "select count(*) from pgbench_accounts where aid < 100"
+        await self._tool(
+            lambda host, port: [
+                "psql", "-X", "-q", "-A", "-t", "-h", host, "-p", str(port), "-U", "lab", "-c", query, "postgres",
+            ]
+        )  # fmt: skip
+
+    async def redis(self) -> None:
+        """The real redis-cli: connect, one command, leave."""
+        await self._tool(lambda host, port: ["redis-cli", "-h", host, "-p", str(port), "INCR", "visits"])
+
+    async def _tool(self, command) -> None:
+        """One process for each request, at a rate that does not wait for answers."""
+        running = set()
         while True:
             await self.pause()
             host, port = self.rng.choice(self.options.targets)
-            log = Log(host, port, "request")
-            process = await asyncio.create_subprocess_exec(
-                "curl", "-s", "-g", "-o", "/dev/null", "--max-time", str(self.options.timeout),
-                f"http://{label(host, port)}{self.options.path}",
-            )  # fmt: skip
-            status = await process.wait()
-            log.done({0: "ok", 7: "ECONNREFUSED", 28: "timeout"}.get(status, f"curl {status}"))
+            task = asyncio.create_task(self._run(command(host, port), Log(host, port, "request")))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    async def _run(self, argv: list[str], log: Log) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(self.options.timeout + 0.2):
+                _, errors = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            log.done("timeout")
+            return
+        log.done("ok" if process.returncode == 0 else said(errors.decode(errors="replace"), process.returncode))
+
+    async def ship(self) -> None:
+        """Log lines one way on kept connections, a batch now and then on a connection of its own; no answers ever."""
+        await asyncio.gather(self._ship_batches(), *(self._ship_lines() for _ in range(self.options.count)))
+
+    async def _ship_lines(self) -> None:
+        host, port = self.rng.choice(self.options.targets)
+        if streams := await open_stream(host, port, self.options.timeout):
+            while True:
+                streams[1].write(b"x" * self.rng.randrange(90, 700) + b"\n")
+                await streams[1].drain()
+                await self.pause()
+
+    async def _ship_batches(self) -> None:
+        while True:
+            await self.pause()
+            streams = await open_stream(*self.rng.choice(self.options.targets), self.options.timeout)
+            if streams:
+                streams[1].write(b"a line of a log that nobody answers\n" * self.rng.randrange(3, 90))
+                await close(streams)
+
+
+def said(errors: str, status: int) -> str:
+    """What a tool's complaint means, as an errno where it names one."""
+    for words, result in (("refused", "ECONNREFUSED"), ("timed out", "timeout"), ("timeout", "timeout"),
+                          ("No route", "EHOSTUNREACH"), ("unreachable", "ENETUNREACH"), ("reset", "ECONNRESET")):  # fmt: skip
+        if words in errors:
+            return result
+    return f"exit {status}"
 
 
 def probe(options) -> None:
@@ -292,6 +355,9 @@ MODES = (
     "race",
     "datagrams",
     "curl",
+    "psql",
+    "redis",
+    "ship",
     "probe",
 )
 
@@ -308,6 +374,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=4.0)
     parser.add_argument("--path", default="/")
+    parser.add_argument("--limit", help="curl's own limit of its rate")
     parser.add_argument("--size", type=int, default=0, help="bytes of a request body")
     parser.add_argument("--seed", default="0")
     options = parser.parse_args()

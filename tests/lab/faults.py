@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
+from lab import namespaces
 from lab.impair import Impaired
 from lab.rig import Rig
-from lab.software import Nginx, Service, endpoint
+from lab.software import Nginx, Postgres, Redis, Service, endpoint
 
 
 @dataclass(frozen=True)
@@ -360,7 +361,25 @@ def delayed(rig: Rig, family: int, ip: str, port: int, by_ms: float, **more: flo
     """All round trips to a server take that much longer, at once or (`ramp_s`) by and by."""
     label = Label("latency_spike", ("path",), **_at(ip, port))
     both = {"delay_ms": by_ms / 2} | more
-    return impaired(rig, family, ip, label, both, both)
+    fault = impaired(rig, family, ip, label, both, both)
+    return replace(fault, truth=lambda: fault.truth() | {"by_ms": by_ms})
+
+
+def impaired_loss(rig: Rig, family: int, ip: str, causes: tuple[str, ...], forth: dict, back: dict) -> Fault:
+    """Losses by the shim: in bursts, of answers only, by corruption."""
+    label = Label("packet_loss", causes, destinations=((ip, None),), scope_kinds=("destination",))
+    fault = impaired(rig, family, ip, label, forth, back)
+
+    def truth() -> dict:
+        counts = fault.truth()
+        way = counts["forth"] if forth else counts["back"]
+        return {
+            "seen": way["seen"],
+            "dropped": way["lost"] + way["corrupted"],
+            "dropped_data": way["lost_data"] + way["corrupted_data"],
+        }
+
+    return replace(fault, truth=truth)
 
 
 def reset_in_flight(rig: Rig, family: int, ip: str, port: int) -> Fault:
@@ -454,6 +473,23 @@ def descriptors_gone(pid: int) -> Fault:
         process=comm,
     )  # fmt: skip
     return Fault(label, lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard)))
+
+
+def postgres_locked(postgres: Postgres, ip: str, port: int) -> Fault:
+    """A session sits on the table that all queries want. The network carries their questions as ever."""
+    postgres.lock_accounts()
+    return Fault(Label("slow_service", ("waiting", "slow"), **_at(ip, port)), postgres.unlock_accounts)
+
+
+def redis_stalled(redis: Redis, ip: str, port: int, seconds: float) -> Fault:
+    """Somebody's command takes seconds, over and over, and the server has but one thread."""
+    slow = redis.stall(seconds)
+    return Fault(Label("slow_service", ("waiting", "slow"), **_at(ip, port)), lambda: namespaces.stop(slow))
+
+
+def redis_killed(redis: Redis, ip: str, port: int) -> Fault:
+    redis.stop()
+    return Fault(Label("port_blocked", ("closed_port",), **_at(ip, port)), redis.start)
 
 
 def agent_asleep(pid: int) -> Fault:

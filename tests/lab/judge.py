@@ -53,6 +53,15 @@ class Result:
     congestion_control: str = ""
     background: str = ""
     took_s: float = 0.0
+    rtt_ms: float = 0.0
+    end: str = "client"  # whose namespace the agent watched
+    late: bool = False
+    truth_type: str | None = None  # None: healthy
+    candidates: list[dict] = field(default_factory=list)  # the set that the verdict is, with probabilities
+    root_types: list[str] = field(default_factory=list)  # of all root incidents of the fault's time
+    false_types: list[str] = field(default_factory=list)  # of all that nothing was behind
+    round_trip_ms: float | None = None  # by the agent's evidence, where round trips became longer
+    baselines: dict = field(default_factory=dict)  # what errno and thresholds say
 
     def as_json(self) -> dict:
         return asdict(self)
@@ -157,7 +166,8 @@ def truth_text(label: Label | None) -> str:
 
 
 def judge(run: Run) -> Result:
-    result = Result(truth=truth_text(run.label), injector=run.injector, estimate=run.estimate)
+    result = Result(truth=truth_text(run.label), injector=run.injector, estimate=run.estimate, late=run.late)
+    result.truth_type = run.label.type if run.label else None
     reasons = result.reasons
     reasons += contract.list_violations(run.final)
     reasons += _update_violations(run.updates)
@@ -165,6 +175,7 @@ def judge(run: Run) -> Result:
     before = {u.incident["id"] for u in run.updates if is_alarm(u.incident) and u.at < run.onset_at}
     if before and not run.late:
         result.false_incidents += len(before)
+        result.false_types += sorted({u.incident["id"]: u.incident["type"] for u in run.updates if u.incident["id"] in before}.values())
         reasons.append(f"{len(before)} above info in the healthy lead-in")
     reasons += sorted(
         {
@@ -184,6 +195,7 @@ def judge(run: Run) -> Result:
 def _judge_healthy(run: Run, result: Result) -> None:
     alarms = {u.incident["id"]: u.incident for u in run.updates if is_alarm(u.incident)}
     result.false_incidents = len(alarms)
+    result.false_types = [incident["type"] for incident in alarms.values()]
     for incident in alarms.values():
         result.verdict = verdict_text(incident)
         result.reasons.append(
@@ -201,6 +213,11 @@ def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
         reasons.append("no incident")
         return
     result.verdict, result.confidence = verdict_text(chosen), chosen["confidence"]
+    result.candidates = [
+        {"type": c["type"], "probability": c["probability"]} for c in contract.candidate_set(chosen)
+    ]
+    result.root_types = [i["type"] for i in roots]
+    result.round_trip_ms = evidence_value(chosen, "round_trip_ms")
     if not right:
         reasons.append(f"type {chosen['type']}, not {run.label.type}: {chosen['summary']}")
     if len(roots) != run.label.roots:
@@ -211,13 +228,16 @@ def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
     _judge_times(run, result, chosen)
 
 
+def evidence_value(incident: dict, signal: str) -> float | None:
+    return next((item["value"] for item in incident["evidence"] if item["signal"] == signal), None)
+
+
 def loss_estimate(incidents: list[dict]) -> int | None:
     """How many segments the agent says were lost on the way there."""
     for incident in incidents:
         if incident["type"] == "packet_loss" and is_root(incident):
-            for item in incident["evidence"]:
-                if item["signal"] == "segments_lost":
-                    return round(item["value"])
+            if (lost := evidence_value(incident, "segments_lost")) is not None:
+                return round(lost)
     return None
 
 

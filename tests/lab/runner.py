@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import judge, recording
+from lab import baselines, impair, judge, recorded, recording
 from lab.agent import Agent
 from lab.faults import Label
 from lab.rig import Rig
@@ -28,6 +28,8 @@ class Options:
     late_s: float | None = None  # starts the agent so long after the onset in every scenario with a fault
     congestion_control: str | None = None  # else from the seed
     background: str | None = None  # else from the seed
+    rtt_ms: float = 0.0  # how far away the servers are, where the scenario does not say
+    record: Path | None = None  # leaves the recording and the label there
 
 
 def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
@@ -35,25 +37,33 @@ def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
     begun = time.monotonic()
     with Rig(options.seed, options.keep, options.congestion_control) as rig:
         lab = Lab(rig, options.seed, scenario.family, options.background)
+        rtt_ms = scenario.rtt_ms or options.rtt_ms
+        if rtt_ms:
+            impair.distance(rig, rtt_ms)
         observed = "cli" if scenario.end == "client" else lab.victim
         lab.agent = agent = Agent(options.binary, rig.directory, rig.netns_path(observed))
+        run = None
         try:
-            result = _run(scenario, options, lab, agent, rig.netns_inode(observed))
+            result, run = _run(scenario, options, lab, agent, rig.netns_inode(observed))
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             result = judge.Result(reasons=[f"{type(error).__name__}: {error}"])
         finally:
             agent.stop()
         result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
         result.congestion_control, result.background = rig.congestion_control, lab.background_kind
+        result.rtt_ms, result.end = rtt_ms, scenario.end
         result.took_s = round(time.monotonic() - begun, 1)
+        if options.record and run:
+            recorded.save(options.record, run, result, recording.path(agent))
         if options.keep:
             _keep(rig, agent, result)
     return result
 
 
-def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: int) -> judge.Result:
+def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: int) -> tuple[judge.Result, judge.Run]:
     rng = random.Random(f"runner {options.seed}")
     scenario.prepare(lab)
+    sampler = baselines.Sampler(lab.rig.spawn("cli", ["sleep", "infinity"]).pid)
     late_s = scenario.late_s or (options.late_s or 0.0 if scenario.kind == "fault" else 0.0)
     if not late_s:
         agent.start()
@@ -75,11 +85,12 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: in
     healed_at = time.time()
     estimate = None
     if label and label.type == "packet_loss":
-        time.sleep(1.7)  # a walk over the sockets and what was on its way: still before it can be called healed
+        time.sleep(recorded.ESTIMATE_AFTER_S)
         estimate = judge.loss_estimate(agent.incidents())
     if fault:
         agent.wait_until(_all_resolved, judge.CLEAR_WITHIN_S + 1)
     view = agent.view()
+    samples = sampler.stop()
     lab.stop_clients()
     final = _settled(agent)
     asked_at = time.time()
@@ -89,7 +100,7 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: in
         ready_at=agent.ready_at,
         onset_at=onset_at,
         healed_at=healed_at,
-        first_affected_at=_first_affected(lab, label, onset_at),
+        first_affected_at=_first_affected(lab, label, onset_at, SLOW_MS + 6 * (scenario.rtt_ms or options.rtt_ms)),
         deadline_s=scenario.deadline_s,
         late=bool(late_s),
         updates=list(agent.updates),
@@ -110,7 +121,27 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: in
         result.reasons.append(f"the agent ended with {status}")
     result.reasons += recording.violations(agent, run.final, run.netns)
     result.ok = not result.reasons
-    return result
+    result.baselines = _baselines(lab, samples, run)
+    return result, run
+
+
+def _baselines(lab: Lab, samples: list[dict], run: judge.Run) -> dict:
+    """What simpler means say of the lead-in and of what came then. They see what the client sees."""
+    outcomes = [outcome for client in lab.clients for outcome in client.outcomes()]
+    begin = run.first_affected_at or run.onset_at
+    found = {}
+    for name, answer, stream in (
+        ("errno", baselines.by_errno, outcomes),
+        ("thresholds", baselines.by_thresholds, samples),
+    ):
+        before = answer([row for row in stream if row["t"] < run.onset_at], 0.0)
+        since = answer(stream, run.onset_at)
+        found[name] = {
+            "lead_in": before and before.type,
+            "type": since and since.type,
+            "detect_s": since and round(since.at - begin, 3),
+        }
+    return found
 
 
 def _follow_fault(scenario, agent, label, onset_at: float, after: float, rng) -> None:
@@ -142,7 +173,7 @@ def _settled(agent: Agent) -> list[dict]:
     return before
 
 
-def _first_affected(lab: Lab, label: Label | None, onset_at: float) -> float | None:
+def _first_affected(lab: Lab, label: Label | None, onset_at: float, slow_ms: float) -> float | None:
     """When the first attempt began that the fault has spoiled, as the clients saw it."""
     if label and label.type == "packet_loss":
         return onset_at  # it spoils packets at once, and attempts only now and then
@@ -151,7 +182,7 @@ def _first_affected(lab: Lab, label: Label | None, onset_at: float) -> float | N
         for client in lab.clients
         for outcome in client.outcomes()
         if outcome["t"] + outcome["ms"] / 1000 >= onset_at
-        and (outcome["result"] != "ok" or outcome["ms"] > SLOW_MS)
+        and (outcome["result"] != "ok" or outcome["ms"] > slow_ms)
     ]
     return min(times, default=None)
 

@@ -20,6 +20,7 @@ class Scenario:
     family: int = 4
     end: str = "client"  # or "server": whose namespace the agent watches
     quick: bool = False
+    rtt_ms: float = 0.0  # how far away the servers are
     late_s: float = 0.0  # the agent starts this long after the onset
     bar_s: float | None = None  # the aim for the time to detect, reported
     deadline_s: float = 15.0  # the bound for the time to detect, asserted

@@ -15,6 +15,8 @@ from lab.rig import SERVERS
 from lab.scenario import Scenario
 from lab.scenario import fault as _fault
 from lab.scenario import healthy as _healthy
+from lab.scenarios_path import PATHS
+from lab.scenarios_software import SOFTWARE
 from lab.software import Iperf3Server
 from lab.world import Lab
 
@@ -577,5 +579,5 @@ AT_SERVER: list[Scenario] = [
     )
 ]
 
-SCENARIOS = [*CORE, *VARIANTS, *AT_SERVER]
+SCENARIOS = [*CORE, *VARIANTS, *PATHS, *SOFTWARE, *AT_SERVER]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -1,8 +1,9 @@
-"""The software that runs in the rig: real nginx and iperf3, the lab's own service, and its clients."""
+"""The software that runs in the rig: real servers, the lab's own service, and its clients."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,15 +100,16 @@ class Nginx:
 
 def listening_ports(pid: int) -> set[int]:
     """TCP ports with a listener for IPv4 and for IPv6 in the namespace of a process."""
-    found = []
-    for table in ("tcp", "tcp6"):
-        try:
-            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
-        except FileNotFoundError:
-            return set()
-        rows = [line.split() for line in lines]
-        found.append({int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[3] == "0A"})
-    return found[0] & found[1]
+    return _listening(pid, "tcp") & _listening(pid, "tcp6")
+
+
+def _listening(pid: int, table: str) -> set[int]:
+    try:
+        lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+    except FileNotFoundError:
+        return set()
+    rows = [line.split() for line in lines]
+    return {int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[3] == "0A"}
 
 
 class Service:
@@ -152,6 +154,115 @@ class Iperf3Server:
         # iperf3 listens on one dual-stack socket.
         lines = Path(f"/proc/{self.process.pid}/net/tcp6").read_text().splitlines()[1:]
         return any(row.split()[1].endswith(f":{port:04X}") for row in lines)
+
+
+class Sink:
+    """socat: takes what comes and never says a word."""
+
+    def __init__(self, rig: Rig, host: str, port: int):
+        argv = ["socat", "-u", f"TCP6-LISTEN:{port},fork,reuseaddr,backlog=128", "OPEN:/dev/null"]
+        self.process = rig.spawn(host, argv, stderr=subprocess.DEVNULL)
+        wait_for(lambda: port in _listening(self.process.pid, "tcp6"), 5, f"socat on {host}")
+
+
+_HAPROXY_CONFIG = """\
+global
+    maxconn 2000
+    nbthread 1
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+    timeout http-keep-alive 2s
+frontend lab
+    bind 0.0.0.0:{port}
+    bind [::]:{port} v6only
+    http-request return status 200 content-type text/plain string "a healthy answer"
+"""
+
+
+class Haproxy:
+    """A plain web server that closes connections after two idle seconds."""
+
+    def __init__(self, rig: Rig, host: str, port: int):
+        config = rig.directory / f"haproxy-{host}.cfg"
+        config.write_text(_HAPROXY_CONFIG.format(port=port))
+        self.process = rig.spawn(host, ["haproxy", "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
+        wait_for(lambda: listening_ports(self.process.pid) == {port}, 5, f"haproxy on {host}")
+
+
+class Redis:
+    def __init__(self, rig: Rig, host: str, port: int):
+        self.rig, self.host, self.port = rig, host, port
+        self.process: subprocess.Popen | None = None
+        self.start()
+
+    def start(self) -> None:
+        argv = ["redis-server", "--port", str(self.port), "--bind", "0.0.0.0", "::", "--protected-mode", "no"]
+        argv += ["--save", "", "--dir", str(self.rig.directory), "--enable-debug-command", "local"]
+        self.process = self.rig.spawn(self.host, argv, stdout=subprocess.DEVNULL)
+        wait_for(lambda: listening_ports(self.process.pid) == {self.port}, 5, f"redis on {self.host}")
+
+    def stop(self) -> None:
+        namespaces.stop(self.process)
+
+    def stall(self, seconds: float) -> subprocess.Popen:
+        """One command that takes so long: the server has one thread, so everybody waits for it, again and again."""
+        argv = ["redis-cli", "-p", str(self.port), "-r", "-1", "DEBUG", "SLEEP", str(seconds)]
+        return self.rig.spawn(self.host, argv, stdout=subprocess.DEVNULL)
+
+
+class Postgres:
+    """One PostgreSQL with a data directory of its own and pgbench's tables; as the user postgres, as it insists."""
+
+    PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+
+    def __init__(self, rig: Rig, host: str, port: int):
+        self.rig, self.host, self.port = rig, host, port
+        self.directory = rig.directory / f"postgres-{host}"
+        self.directory.mkdir()
+        shutil.chown(self.directory, "postgres", "postgres")
+        self._initialise()
+        self.process: subprocess.Popen | None = None
+        self.start()
+        self.rig.run(host, ["pgbench", "-i", "-q", *self._here()])
+
+    def _initialise(self) -> None:
+        data = str(self.directory / "data")
+        argv = [str(self.PROGRAMS / "initdb"), "-D", data, "--no-sync", "-A", "trust", "-U", "lab", "--locale=C"]
+        self.rig.run(self.host, [*self._as_postgres(), *argv])
+        with (self.directory / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n")
+
+    def _as_postgres(self) -> list[str]:
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT"]
+
+    def _here(self) -> list[str]:
+        return ["-h", str(self.directory), "-p", str(self.port), "-U", "lab", "postgres"]
+
+    def start(self) -> None:
+        settings = {"listen_addresses": "*", "unix_socket_directories": self.directory, "fsync": "off"}
+        argv = [str(self.PROGRAMS / "postgres"), "-D", str(self.directory / "data"), "-p", str(self.port)]
+        argv += [text for key, value in settings.items() for text in ("-c", f"{key}={value}")]
+        with (self.directory / "log").open("a") as log:
+            self.process = self.rig.spawn(self.host, [*self._as_postgres(), *argv], stderr=log)
+        ready = ["pg_isready", "-q", *self._here()[:4]]
+        wait_for(
+            lambda: namespaces.spawn(self.rig.namespace(self.host), ready).wait() == 0, 10, f"postgres on {self.host}"
+        )
+
+    def sql(self, text: str) -> str:
+        """On the server itself, by its own socket."""
+        return self.rig.run(self.host, ["psql", "-X", "-q", "-A", "-t", *self._here(), "-c", text])
+
+    def lock_accounts(self) -> None:
+        """A session takes the table and sits on it."""
+        text = "begin; lock table pgbench_accounts in access exclusive mode; select pg_sleep(600)"
+        self.rig.spawn(self.host, ["psql", "-X", "-q", *self._here(), "-c", text], stdout=subprocess.DEVNULL)
+
+    def unlock_accounts(self) -> None:
+        self.sql("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
 
 
 @dataclass

@@ -10,7 +10,7 @@ import random
 from lab import faults
 from lab.agent import Agent
 from lab.rig import SERVERS, Rig
-from lab.software import Client, Nginx, Service, endpoint, start_client
+from lab.software import Client, Nginx, Postgres, Redis, Service, endpoint, start_client
 
 BACKGROUNDS = ("steady", "busy")
 
@@ -27,6 +27,8 @@ class Lab:
         self.background_kind = background or random.Random(f"background {seed}").choice(BACKGROUNDS)
         self.nginx: dict[str, Nginx] = {}
         self.service: Service | None = None
+        self.postgres: Postgres | None = None
+        self.redis: Redis | None = None
         self.clients: list[Client] = []
         self.agent: Agent | None = None
 
