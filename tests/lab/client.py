@@ -274,6 +274,21 @@ class Client:
         """The real redis-cli: connect, one command, leave."""
         await self._tool(lambda host, port: ["redis-cli", "-h", host, "-p", str(port), "INCR", "visits"])
 
+    async def last_word(self) -> None:
+        """Workers that say thank you for each answer, and rest together when a batch is done."""
+        await asyncio.gather(*(self._batches(*self.options.targets[0]) for _ in range(self.options.count)))
+
+    async def _batches(self, host: str, port: int) -> None:
+        streams = await open_stream(host, port, self.options.timeout)
+        while streams:
+            for _ in range(5):
+                if not await request(streams, host, port, self.options.path, self.options.timeout):
+                    return
+                await asyncio.sleep(0.02)
+                streams[1].write(b"NOTE /thanks HTTP/1.1\r\nHost: lab\r\n\r\n")
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1 / self.options.rate)
+
     async def _tool(self, command) -> None:
         """One process for each request, at a rate that does not wait for answers."""
         running = set()
@@ -358,6 +373,7 @@ MODES = (
     "psql",
     "redis",
     "ship",
+    "last_word",
     "probe",
 )
 

@@ -475,9 +475,9 @@ def descriptors_gone(pid: int) -> Fault:
     return Fault(label, lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard)))
 
 
-def postgres_locked(postgres: Postgres, ip: str, port: int) -> Fault:
-    """A session sits on the table that all queries want. The network carries their questions as ever."""
-    postgres.lock_accounts()
+def postgres_locked(postgres: Postgres, ip: str, port: int, held_s: float) -> Fault:
+    """A session holds the table that all queries want, over and over. The network carries their questions as ever."""
+    postgres.lock_accounts(held_s)
     return Fault(Label("slow_service", ("waiting", "slow"), **_at(ip, port)), postgres.unlock_accounts)
 
 

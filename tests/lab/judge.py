@@ -175,7 +175,8 @@ def judge(run: Run) -> Result:
     before = {u.incident["id"] for u in run.updates if is_alarm(u.incident) and u.at < run.onset_at}
     if before and not run.late:
         result.false_incidents += len(before)
-        result.false_types += sorted({u.incident["id"]: u.incident["type"] for u in run.updates if u.incident["id"] in before}.values())
+        types = {u.incident["id"]: u.incident["type"] for u in run.updates if u.incident["id"] in before}
+        result.false_types += sorted(types.values())
         reasons.append(f"{len(before)} above info in the healthy lead-in")
     reasons += sorted(
         {

@@ -42,7 +42,8 @@ def rejudge(place: Path, binary: Path) -> judge.Result:
     label = document["label"] and label_from(document["label"])
     estimate = None
     if label and label.type == "packet_loss":
-        estimate = judge.loss_estimate(_replay(binary, place / "recording.db", fields["healed_at"] + ESTIMATE_AFTER_S))
+        then = _replay(binary, place / "recording.db", fields["healed_at"] + ESTIMATE_AFTER_S)
+        estimate = judge.loss_estimate(then)
     run = judge.Run(
         **fields,
         label=label,

@@ -579,5 +579,34 @@ AT_SERVER: list[Scenario] = [
     )
 ]
 
-SCENARIOS = [*CORE, *VARIANTS, *PATHS, *SOFTWARE, *AT_SERVER]
+
+def _again(names: tuple[str, ...], suffix: str, title: str, **how) -> list[Scenario]:
+    """Scenarios of above under other circumstances."""
+    return [
+        replace(s, name=f"{s.name}_{suffix}", title=f"{s.title}, {title}", quick=False, **how)
+        for s in (*CORE, *VARIANTS, *SOFTWARE)
+        if s.name in names
+    ]
+
+
+# What is a matter of time must not depend on how far away servers are.
+FAR: list[Scenario] = [
+    *_again(
+        ("firewall_drop", "loss_forward", "loss_reverse", "bulk_transfer", "reordering"), "rtt10", "10 ms away",
+        rtt_ms=10,
+    ),
+    *_again(
+        ("port_closed", "firewall_drop", "net_unreachable", "loss_forward", "loss_reverse", "slow_service",
+         "latency_step", "restart", "burst", "bulk_transfer"),
+        "rtt80", "80 ms away", rtt_ms=80,
+    ),
+]  # fmt: skip
+
+OVER_IPV6: list[Scenario] = _again(
+    ("one_port_closed", "net_unreachable", "backlog_full", "peer_reads_nothing", "descriptors_gone",
+     "postgres_filtered", "redis_killed", "restart", "burst", "bulk_transfer"),
+    "ipv6", "IPv6", family=6,
+)  # fmt: skip
+
+SCENARIOS = [*CORE, *VARIANTS, *PATHS, *SOFTWARE, *FAR, *OVER_IPV6, *AT_SERVER]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

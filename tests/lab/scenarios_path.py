@@ -1,13 +1,11 @@
-"""Scenarios of paths that delay, lose, double or spoil packets, through the shim; and what healthy peers do that looks
-like it.
-"""
+"""Scenarios of paths that delay, lose, double or spoil packets, through the shim; and of healthy peers that look like it."""
 
 from __future__ import annotations
 
 from lab import faults, world
 from lab.faults import Fault
 from lab.scenario import Scenario, fault, healthy
-from lab.software import Sink
+from lab.software import Service, Sink
 from lab.world import Lab
 
 
@@ -55,6 +53,14 @@ def _idle_load(lab: Lab) -> None:
     lab.background()
 
 
+def _last_word_load(lab: Lab) -> None:
+    """Workers that have the last word, as the clients of HTTP/2 do, and rest for seconds all at once."""
+    lab.nginx_on(*lab.others)
+    lab.service = Service(lab.rig, lab.victim, lab.ports[:1])
+    lab.client("last_word", [lab.at(lab.victim, lab.ports[0])], count=5, rate=0.13)
+    lab.background()
+
+
 def _nothing(_lab: Lab) -> None:
     """The load itself is the trial."""
 
@@ -68,9 +74,27 @@ PATHS: list[Scenario] = [
         _ramp,
         deadline_s=20.0,
     ),
-    *fault("loss_bursty", None, "5 % loss in runs of four", world.upload_load, _lossy(("forward", "bursty"), {"loss": 0.05, "burst": 4}, {})),
-    *fault("loss_of_answers", 16, "5 % loss on the way back", world.request_load, _lossy(("reverse",), {}, {"loss": 0.05})),
-    *fault("corruption", None, "3 % of the packets come spoiled", world.upload_load, _lossy(("forward",), {"corrupt": 0.03}, {})),
+    *fault(
+        "loss_bursty",
+        None,
+        "5 % loss in runs of four",
+        world.upload_load,
+        _lossy(("forward", "bursty"), {"loss": 0.05, "burst": 4}, {}),
+    ),
+    *fault(
+        "loss_of_answers",
+        16,
+        "5 % loss on the way back",
+        world.request_load,
+        _lossy(("reverse",), {}, {"loss": 0.05}),
+    ),
+    *fault(
+        "corruption",
+        None,
+        "3 % of the packets come spoiled",
+        world.upload_load,
+        _lossy(("forward",), {"corrupt": 0.03}, {}),
+    ),
     healthy(
         "duplication",
         "5 % of the packets come twice",
@@ -85,8 +109,27 @@ PATHS: list[Scenario] = [
         _harmless({"delay_ms": 1, "jitter_ms": 1}, {"delay_ms": 1, "jitter_ms": 1}),
         watch_s=13.0,
     ),
-    healthy("longer_path", "packets come back with another TTL", world.one_port, _harmless({}, {"ttl": 47}), watch_s=9.0),
-    healthy("log_shipping", "one-way streams to a peer that delays its acknowledgements", _ship_load, _nothing, watch_s=15.0),
+    healthy(
+        "longer_path",
+        "packets come back with another TTL",
+        world.one_port,
+        _harmless({}, {"ttl": 47}),
+        watch_s=9.0,
+    ),
+    healthy(
+        "log_shipping",
+        "one-way streams to a peer that delays its acknowledgements",
+        _ship_load,
+        _nothing,
+        watch_s=15.0,
+    ),
     healthy("trickle", "answers that trickle", _trickle_load, _nothing, watch_s=15.0),
+    healthy(
+        "last_word",
+        "workers that thank for answers and then rest together",
+        _last_word_load,
+        _nothing,
+        watch_s=17.0,
+    ),
     healthy("idle_keepalive", "pools of connections at rest", _idle_load, _nothing, watch_s=15.0),
 ]

@@ -61,7 +61,7 @@ def _wrk(lab: Lab) -> None:
 
 
 def _postgres_locked(lab: Lab) -> Fault:
-    return faults.postgres_locked(lab.postgres, lab.ip(lab.victim), lab.ports[0])
+    return faults.postgres_locked(lab.postgres, lab.ip(lab.victim), lab.ports[0], lab.rate(1.7, 2.3))
 
 
 def _postgres_filtered(lab: Lab) -> Fault:
@@ -81,11 +81,29 @@ def _nothing(_lab: Lab) -> None:
 
 
 SOFTWARE: list[Scenario] = [
-    *fault("postgres_locked", None, "PostgreSQL: a lock makes all queries wait", _postgres_load, _postgres_locked),
+    *fault(
+        "postgres_locked",
+        None,
+        "PostgreSQL: a lock makes all queries wait for two seconds",
+        _postgres_load,
+        _postgres_locked,
+    ),
     *fault("postgres_filtered", 27, "PostgreSQL: a router drops its port", _postgres_load, _postgres_filtered),
     *fault("redis_stalled", None, "Redis: one command makes the others wait", _redis_load, _redis_stalled),
     *fault("redis_killed", 8, "Redis: the server is killed", _redis_load, _redis_killed),
-    healthy("postgres_busy", "PostgreSQL: a pool in use and sessions that come and go", _postgres_load, _nothing, watch_s=13.0),
-    healthy("redis_queue", "Redis: workers that wait for jobs beside prompt commands", _queue_load, _nothing, watch_s=15.0),
+    healthy(
+        "postgres_busy",
+        "PostgreSQL: a pool in use and sessions that come and go",
+        _postgres_load,
+        _nothing,
+        watch_s=13.0,
+    ),
+    healthy(
+        "redis_queue",
+        "Redis: workers that wait for jobs beside prompt commands",
+        _queue_load,
+        _nothing,
+        watch_s=15.0,
+    ),
     healthy("haproxy_wrk", "haproxy under wrk at full speed", _haproxy_load, _wrk, watch_s=3.0),
 ]

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A small HTTP service whose behaviour is set from standard input, a JSON object a line: {"delay_s": 2.1, "pause_s": 0.0}.
 
-It answers GET with a short body, reads POST bodies to their end, and waits `delay_s` before each answer (null: it
-never answers): the request is acknowledged at once by the kernel, the application is late. Between two pieces of a
+It answers GET with a short body, reads POST bodies to their end, takes a NOTE in silence, and waits `delay_s` before
+each answer (null: it never answers): the request is acknowledged at once by the kernel, the application is late. Between two pieces of a
 body of 64 KiB it rests for `pause_s`. It prints "listening" when it is.
 
     service.py [--backlog N] PORT...
@@ -31,6 +31,8 @@ class Service:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                if head.startswith("note "):
+                    continue
                 headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
                 await self.read_body(reader, int(headers.get("content-length", "0")))
                 while self.delay_s is None:

@@ -256,10 +256,18 @@ class Postgres:
         """On the server itself, by its own socket."""
         return self.rig.run(self.host, ["psql", "-X", "-q", "-A", "-t", *self._here(), "-c", text])
 
-    def lock_accounts(self) -> None:
-        """A session takes the table and sits on it."""
-        text = "begin; lock table pgbench_accounts in access exclusive mode; select pg_sleep(600)"
-        self.rig.spawn(self.host, ["psql", "-X", "-q", *self._here(), "-c", text], stdout=subprocess.DEVNULL)
+    def lock_accounts(self, held_s: float) -> None:
+        """A session takes the table for so long, lets go for a moment, and takes it again."""
+        text = (
+            "do $$ begin loop lock table pgbench_accounts in access exclusive mode; "
+            f"perform pg_sleep({held_s}); commit; perform pg_sleep(0.05); end loop; end $$"
+        )
+        self.rig.spawn(
+            self.host,
+            ["psql", "-X", "-q", *self._here(), "-c", text],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def unlock_accounts(self) -> None:
         self.sql("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")

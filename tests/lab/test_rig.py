@@ -319,7 +319,8 @@ def test_shim_duplicates(rig, impair):
 def test_shim_corrupts_what_a_checksum_notices(rig, nginx, family, impair):
     before = _checksum_errors(rig)
     path, _ = impair(family, {"corrupt": 0.05})
-    rig.run("cli", ["curl", "-s", "-g", "-o", "/dev/null", "--max-time", "20", f"http://{at(rig, family)}/blob"])
+    url = f"http://{at(rig, family)}/blob"
+    rig.run("cli", ["curl", "-s", "-g", "-o", "/dev/null", "--max-time", "20", url])
     corrupted = path.counts()["forth"]["corrupted"]
     assert _checksum_errors(rig) - before == corrupted > 5
 

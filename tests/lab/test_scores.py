@@ -10,6 +10,8 @@ from lab.faults import Label
 from lab.recorded import label_from, updates_from
 from support.sample import INCIDENT
 
+pytestmark = pytest.mark.quick
+
 
 def result(truth, said=(), false=(), confidence=0.9, **fields):
     weight = 1 / max(1, len(said))

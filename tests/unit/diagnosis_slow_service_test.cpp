@@ -278,6 +278,24 @@ TEST(DiagnosisSlowService, ClientsThatOnlySendAreNotWaiting) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
+// Batches of prompt exchanges, after each of which the client says a last word that nobody answers.
+TEST(DiagnosisSlowService, ThePoolWhoseClientsHaveTheLastWordRests) {
+    Story story;
+    for (std::uint32_t i = 0; i < 5; ++i) {
+        Flow flow = story.flow(0.1 + i * 0.05, api);
+        for (int second = 1; second <= 70; ++second) {
+            const int resting_s = second % 9 - 2;
+            if (resting_s <= 0) exchange(flow, 0.02);
+            if (resting_s == 0) flow.sends(1);
+            if (resting_s >= 0) flow.since(resting_s + 0.1, resting_s + 0.12);
+            story.look(second, flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(70);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
 TEST(DiagnosisSlowService, ImpatientClientsBesidePromptAnswersAreNotWaiting) {
     Story story;
     story.healthy(0, 60, 0.3, api);
