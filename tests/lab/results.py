@@ -55,9 +55,9 @@ def document(results: list[Result], binary: Path) -> dict:
     ).stdout.strip()
     return {
         "schema": "netwatch.lab/1",
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "commit": commit or None,
         "binary": str(binary),
-        "command": f"tests/lab/{' '.join(Path(text).name for text in sys.argv)}",
+        "command": f"tests/lab/{' '.join(Path(text).name for text in sys.argv)}",  # without the places of files
         "results": [result.as_json() for result in results],
     }
