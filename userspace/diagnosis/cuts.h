@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 
 #include "core/time.h"
 #include "diagnosis/path_quality.h"
+#include "diagnosis/recent.h"
 
 namespace netwatch::diagnosis {
 
@@ -36,7 +36,7 @@ private:
     static constexpr double usual = 0.005;
     static constexpr double bad = 0.15;
     ShareTest test_{usual, bad};
-    std::deque<Cut> latest_;
+    Recent<Cut> latest_;
     std::uint64_t survived_ns_ = 0;  // the longest rest that a connection survived, since connections are cut
     std::uint64_t survived_since_ = 0;  // the longest since the latest cut
     std::uint32_t answered_since_ = 0;  // since the latest cut

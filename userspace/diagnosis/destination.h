@@ -6,7 +6,6 @@
 #include <array>
 #include <compare>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "diagnosis/histogram.h"
 #include "diagnosis/outcome.h"
 #include "diagnosis/process_table.h"
+#include "diagnosis/recent.h"
 #include "diagnosis/round_trips.h"
 #include "model/address.h"
 #include "model/taxonomy.h"
@@ -100,7 +100,7 @@ struct Answers {
         std::uint64_t prompt_before = 0;  // `prompt` at that time
         bool released = false;  // answered together with others, after a silence of the whole service
     };
-    std::deque<Late> late;           // of the last 30 s
+    Recent<Late> late;               // of the last 30 s
     core::BootNs last_prompt = 0;    // when an answer last came in its usual time
     core::BootNs last_answer = 0;    // in time or late
     core::BootNs silence_ended = 0;  // when the service, silent to all who asked, last began to answer again
@@ -122,7 +122,7 @@ struct Detail {
     static constexpr std::size_t seconds_kept = 120;
     static constexpr double delayed_ack_us =
         50'000;  // a peer that has no answer yet waits so long to acknowledge
-    std::deque<Second> seconds;
+    Recent<Second> seconds;
     Histogram rtt_us;
     RoundTrips handshakes{0, 1};
     RoundTrips acknowledgements{delayed_ack_us, 4};  // a walk looks at all connections at once
@@ -155,6 +155,13 @@ struct Detail {
     std::uint64_t netfilter_drops = 0;  // packets to it dropped by this host's netfilter, since the run began
 };
 
+// What else a destination is known as.
+struct OtherNames {
+    std::optional<model::Endpoint> real;   // where NAT sends it
+    std::optional<model::Endpoint> asked;  // what the application asked for, where it differs
+};
+
+// There may be a hundred thousand: what few of them need lies behind a pointer.
 struct Destination {
     DestinationKey key;
     std::uint32_t netns = 0;  // of the latest record
@@ -176,9 +183,13 @@ struct Destination {
     float background_failure_share = 0;  // of attempts outside of outages, decayed over about 32
     std::unique_ptr<FailureRun> run;     // only while failing
     std::unique_ptr<Detail> detail;
-    std::optional<model::Endpoint> real;   // where NAT sends it
-    std::optional<model::Endpoint> asked;  // what the application asked for, where it differs
+    std::unique_ptr<OtherNames> names;  // only where it has any
 
+    [[nodiscard]] OtherNames other_names() const { return names ? *names : OtherNames{}; }
+    OtherNames& add_names() {
+        if (!names) names = std::make_unique<OtherNames>();
+        return *names;
+    }
     [[nodiscard]] bool ever_worked() const { return established > 0 || last_progress_at != 0; }
     // Takes in the end of an attempt. `process` may be null.
     void add(const Outcome& outcome, Process* process);

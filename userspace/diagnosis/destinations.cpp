@@ -13,14 +13,28 @@ AddressKey address_key(const DestinationKey& key) { return {key.endpoint.ip, key
 }  // namespace
 
 void Address::note_answer(std::uint16_t port, core::BootNs at) {
-    auto slot = std::ranges::find(answers, port, &Answer::port);
-    if (slot == answers.end()) slot = std::ranges::min_element(answers, {}, &Answer::at);
-    *slot = {port, std::max(at, slot->port == port ? slot->at : 0)};
+    auto slot = static_cast<std::size_t>(std::ranges::find(answered_ports_, port) - answered_ports_.begin());
+    const bool known = slot < answers_kept;
+    if (!known)
+        slot = static_cast<std::size_t>(std::ranges::min_element(answered_at_) - answered_at_.begin());
+    answered_at_[slot] = known ? std::max(at, answered_at_[slot]) : at;
+    answered_ports_[slot] = port;
 }
 
-core::BootNs Address::last_answer_at() const {
-    return std::ranges::max_element(answers, {}, &Answer::at)->at;
+std::array<Address::Answer, Address::answers_kept> Address::answers() const {
+    std::array<Answer, answers_kept> answers{};
+    for (std::size_t i = 0; i < answers_kept; ++i) answers[i] = {answered_ports_[i], answered_at_[i]};
+    return answers;
 }
+
+core::BootNs Address::last_answer_at() const { return std::ranges::max(answered_at_); }
+
+void Address::add_port(std::uint16_t port) {
+    const auto at = std::ranges::lower_bound(ports, port);
+    if (ports.size() < ports_remembered && (at == ports.end() || *at != port)) ports.insert(at, port);
+}
+
+void Address::remove_port(std::uint16_t port) { std::erase(ports, char16_t{port}); }
 
 std::size_t DestinationHash::operator()(const DestinationKey& key) const noexcept {
     return std::hash<model::Endpoint>{}(key.endpoint) * 31 + std::size_t{key.netns} * 2 +
@@ -41,8 +55,7 @@ Destination* Destinations::obtain(const DestinationKey& key, core::BootNs now) {
         found = destinations_.emplace(key, Destination{}).first;
         found->second.key = key;
         found->second.first_seen = now;
-        auto& ports = address_of(key).ports;
-        if (ports.size() < ports_remembered) ports.insert(key.endpoint.port);
+        address_of(key).add_port(key.endpoint.port);
     }
     Destination& destination = found->second;
     destination.last_active = std::max(destination.last_active, now);
@@ -102,21 +115,45 @@ void Destinations::evict(const std::vector<const Destination*>& victims) {
         if (victim->detail) --full_;
         const auto address = addresses_.find(address_key(key));
         if (address != addresses_.end()) {
-            address->second.ports.erase(key.endpoint.port);
-            if (address->second.ports.empty()) addresses_.erase(address);
+            address->second.remove_port(key.endpoint.port);
+            if (address->second.ports.empty()) {
+                if (address->second.quality) --paths_;
+                addresses_.erase(address);
+            }
         }
         destinations_.erase(key);
         ++evicted_;
     }
 }
 
+PathQuality* Destinations::quality_of(Address& address, const FlowDelta& delta) {
+    if (!address.quality && (paths_ < full_capacity_ || delta.eventful())) {
+        address.quality = std::make_unique<PathQuality>();
+        ++paths_;
+    }
+    return address.quality.get();
+}
+
+void Destinations::forget_sound_paths(core::BootNs idle_since) {
+    for (auto& [key, address] : addresses_) {
+        if (!address.quality || !address.quality->uneventful(idle_since)) continue;
+        address.quality.reset();
+        --paths_;
+    }
+}
+
 void Destinations::forget_clients(core::BootNs idle_since) {
-    std::erase_if(addresses_, [&](const auto& entry) {
-        const Address& address = entry.second;
-        return address.ports.empty() && (!address.quality || address.quality->last_active() < idle_since);
+    const auto forget = [this](auto&& which) {
+        std::erase_if(addresses_, [&](const auto& entry) {
+            const bool gone = entry.second.ports.empty() && which(entry.second);
+            if (gone && entry.second.quality) --paths_;
+            return gone;
+        });
+    };
+    forget([&](const Address& address) {
+        return !address.quality || address.quality->last_active() < idle_since;
     });
-    if (addresses_.size() <= 2 * capacity_) return;
-    std::erase_if(addresses_, [](const auto& entry) { return entry.second.ports.empty(); });
+    if (addresses_.size() > 2 * capacity_) forget([](const Address&) { return true; });
 }
 
 void Destinations::demote(core::BootNs idle_since) {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -30,18 +30,26 @@ struct Address {
         std::uint16_t port = 0;
         core::BootNs at = 0;
     };
-    std::array<Answer, 4>
-        answers{};  // latest of four different ports: connections made, RSTs, data acknowledged
-    std::set<std::uint16_t> ports;     // destinations at this address, at most 64 remembered
+    static constexpr std::size_t answers_kept = 4;
+    std::u16string
+        ports;  // destinations at this address, sorted, at most 64; up to seven need no memory of their own
     core::BootNs inbound_drop_at = 0;  // this host's netfilter last dropped a packet from it
     std::uint64_t inbound_drops = 0;
     std::unique_ptr<PathQuality> quality;
     std::unique_ptr<FullSegments> full_segments;  // only once some were not acknowledged
-    DestinationKey
-        listener;  // the own listener that this client last talked to; meaningful for passive connections
+    std::unique_ptr<DestinationKey> listener;  // the own one that this client last talked to; null for others
 
     void note_answer(std::uint16_t port, core::BootNs at);
+    // The latest of four different ports: connections made, RSTs, data acknowledged.
+    [[nodiscard]] std::array<Answer, answers_kept> answers() const;
     [[nodiscard]] core::BootNs last_answer_at() const;
+    void add_port(std::uint16_t port);
+    void remove_port(std::uint16_t port);
+
+private:
+    // Side by side: as pairs they would take a third more.
+    std::array<std::uint16_t, answers_kept> answered_ports_{};
+    std::array<core::BootNs, answers_kept> answered_at_{};
 };
 
 struct DestinationHash {
@@ -63,6 +71,9 @@ public:
     [[nodiscard]] const Destination* find(const DestinationKey& key) const;
     [[nodiscard]] Address& address_of(const DestinationKey& key);
     [[nodiscard]] const Address* find_address(const AddressKey& key) const;
+    // What is known of loss on the path to an address, made where there is none: for as many as there may be
+    // full destinations, and beyond them where loss begins to show. Null otherwise.
+    PathQuality* quality_of(Address& address, const FlowDelta& delta);
 
     // Something at this address answered.
     void note_answer(const DestinationKey& key, core::BootNs at);
@@ -91,10 +102,12 @@ private:
     void demote(core::BootNs idle_since);
     // Addresses of clients have no destination that goes with them.
     void forget_clients(core::BootNs idle_since);
+    void forget_sound_paths(core::BootNs idle_since);
 
     std::size_t capacity_;
     std::size_t full_capacity_;
     std::size_t full_ = 0;
+    std::size_t paths_ = 0;  // addresses with a PathQuality
     std::uint64_t evicted_ = 0;
     std::unordered_map<DestinationKey, Destination, DestinationHash> destinations_;
     std::unordered_map<AddressKey, Address, AddressHash> addresses_;
@@ -103,8 +116,10 @@ private:
 
 template <typename Keep>
 void Destinations::housekeep(core::BootNs now, Keep&& keep) {
-    if (full_ * 10 > full_capacity_ * 9) demote(now - std::min<core::BootNs>(now, 60 * core::ns_per_s));
-    if (addresses_.size() > capacity_) forget_clients(now - std::min<core::BootNs>(now, 60 * core::ns_per_s));
+    const core::BootNs idle_since = now - std::min<core::BootNs>(now, 60 * core::ns_per_s);
+    if (full_ * 10 > full_capacity_ * 9) demote(idle_since);
+    if (paths_ * 10 > full_capacity_ * 9) forget_sound_paths(idle_since);
+    if (addresses_.size() > capacity_) forget_clients(idle_since);
     if (destinations_.size() * 10 <= capacity_ * 9) return;
     // Worth: worked before outranks never worked; then the latest use.
     std::vector<const Destination*> order;

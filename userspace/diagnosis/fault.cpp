@@ -36,8 +36,8 @@ Finding start(const Scene& scene, Leaves leaves) {
     std::ranges::sort(names);
     finding.scope = {ScopeKind::destination, std::nullopt, std::move(names)};
     const Destination& first = *leaves.front().destination;
-    finding.destination =
-        model::DestinationRef{.endpoint = first.key.endpoint, .real = first.real, .asked = first.asked};
+    finding.destination = model::DestinationRef{
+        .endpoint = first.key.endpoint, .real = first.other_names().real, .asked = first.other_names().asked};
 
     const bool worked = any_worked(leaves);
     const bool all_harmless =

@@ -114,7 +114,7 @@ LadderStep latency_step(const Seen& seen) {
 
 LadderStep loss_step(const Scene& scene, const Seen& seen) {
     if (seen.address == nullptr || !seen.address->quality) {
-        return step(Rung::loss, LadderStatus::unknown, "no segments were sent to it");
+        return step(Rung::loss, LadderStatus::unknown, "no segments to it are known of");
     }
     const std::uint64_t failing_ns = scene.now - std::min(scene.now, seen.failing_since);
     const auto window = seen.address->quality->window(scene.now, std::min(window_ns, failing_ns));

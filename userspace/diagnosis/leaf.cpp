@@ -92,7 +92,7 @@ std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf&
     const Address* address = scene.destinations.find_address(leaf.address());
     if (address == nullptr) return std::nullopt;
     std::optional<Address::Answer> latest;
-    for (const Address::Answer& answer : address->answers) {
+    for (const Address::Answer& answer : address->answers()) {
         DestinationKey sibling = leaf.destination->key;
         sibling.endpoint.port = answer.port;
         const Destination* neighbor = scene.destinations.find(sibling);

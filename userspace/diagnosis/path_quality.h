@@ -9,10 +9,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "core/time.h"
+#include "diagnosis/recent.h"
 #include "netwatch/abi/record.h"
 
 namespace netwatch::diagnosis {
@@ -34,6 +34,12 @@ struct FlowDelta {
     bool hole_open = false;       // at the later look
     bool queue_full = false;      // round trip far above its minimum: the loss is congestion of a queue
     bool passive = false;
+
+    // Anything but segments that arrived in their order.
+    [[nodiscard]] bool eventful() const {
+        return lost != 0 || needless + out_of_order + resent.value_or(0) + disproved > 0 || overtaken ||
+               hole_open;
+    }
 };
 
 // Sequential test of a share: is it `bad` rather than `good`? An alarm stays for a while after the evidence
@@ -98,6 +104,10 @@ public:
     // When the loss that is alarmed of began.
     [[nodiscard]] core::BootNs onset(core::BootNs now) const;
     [[nodiscard]] core::BootNs last_active() const { return seconds_.empty() ? 0 : seconds_.back().at; }
+    // Nothing was ever lost, and nothing moved since then.
+    [[nodiscard]] bool uneventful(core::BootNs since) const {
+        return last_loss_at_ == 0 && last_active() < since;
+    }
     [[nodiscard]] bool mostly_passive() const { return passive_looks_ * 2 > looks_; }
 
 private:
@@ -109,7 +119,7 @@ private:
     ShareTest forward_;
     ShareTest needless_;
     ShareTest arrivals_;
-    std::deque<Second> seconds_;
+    Recent<Second> seconds_;
     core::BootNs last_loss_at_ = 0;
     double last_share_ = 0;  // of the span judged, at the last loss
     double recovery_ = 0;    // log likelihood of a healthy path against one that loses that share

@@ -67,10 +67,10 @@ Finding lossy(const Scene& scene, const AddressKey& key, const Address& address,
     finding.scope = {ScopeKind::destination, std::nullopt, {key.ip.to_string()}};
     finding.first_affected = onset;
     finding.members = destinations_at(scene, key, address);
-    if (quality.mostly_passive()) {
+    if (quality.mostly_passive() && address.listener) {
         finding.perspective = model::Perspective::server;
-        finding.destination = model::DestinationRef{.endpoint = address.listener.endpoint};
-        finding.members.insert(finding.members.begin(), address.listener);
+        finding.destination = model::DestinationRef{.endpoint = address.listener->endpoint};
+        finding.members.insert(finding.members.begin(), *address.listener);
     } else {
         finding.destination = model::DestinationRef{.endpoint = {key.ip, 0, model::Protocol::tcp}};
     }

@@ -103,7 +103,7 @@ void RoundTrips::follow_shift() {
     if (judged - raised.size() >= healed_samples) {
         // What was measured meanwhile is not what is usual.
         shift_.reset();
-        std::erase_if(latest_, [this](const Sample& sample) { return exceeds(sample, frozen_); });
+        latest_.remove_if([this](const Sample& sample) { return exceeds(sample, frozen_); });
         return;
     }
     if (!raised.empty()) shift_->now_us = median_of(std::move(raised));

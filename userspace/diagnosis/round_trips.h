@@ -5,11 +5,11 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 
 #include "core/time.h"
 #include "diagnosis/histogram.h"
+#include "diagnosis/recent.h"
 
 namespace netwatch::diagnosis {
 
@@ -52,7 +52,7 @@ private:
 
     double slack_us_;
     std::size_t at_once_;
-    std::deque<Sample> latest_;
+    Recent<Sample> latest_;
     Histogram older_us_;
     double mean_us_ = 0;
     Usual frozen_;  // what was usual before the shift

@@ -38,6 +38,13 @@ bool is_link_local(const model::IpAddress& ip) {
     return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
 }
 
+void remember(std::unique_ptr<DestinationKey>& kept, const DestinationKey& key) {
+    if (kept)
+        *kept = key;
+    else
+        kept = std::make_unique<DestinationKey>(key);
+}
+
 bool is_slower(const Detail& detail) {
     return detail.handshakes.shift().has_value() || detail.acknowledgements.shift().has_value();
 }
@@ -135,7 +142,8 @@ void Engine::State::take(const netwatch_connect& record) {
     Destination* destination = touch(key, record.header.netns, record.header.at_ns);
     if (destination == nullptr) return;
     const model::Endpoint asked{model::IpAddress(record.asked_ip), record.asked_port, key.endpoint.protocol};
-    if (asked.port != 0 && !asked.ip.is_unspecified() && asked != key.endpoint) destination->asked = asked;
+    if (asked.port != 0 && !asked.ip.is_unspecified() && asked != key.endpoint)
+        destination->add_names().asked = asked;
     destination->add(*outcome, process);
     after(*destination, *outcome);
     if (outcome->cls != OutcomeClass::established) return;
@@ -167,10 +175,10 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     if (destination == nullptr) return;
     Address& peer = destinations_.address_of(key_of(tuple, netns, false));
     if (change.path.segments + change.path.segments_in > 0 || change.path.lost != 0) {
-        if (!peer.quality) peer.quality = std::make_unique<PathQuality>();
-        if (socket.passive) peer.listener = socket.destination;
-        peer.quality->add(change.path);
-        if (peer.quality->forward_alarms(at) || peer.quality->reverse_alarms(at)) {
+        PathQuality* quality = destinations_.quality_of(peer, change.path);
+        if (socket.passive) remember(peer.listener, socket.destination);
+        if (quality != nullptr) quality->add(change.path);
+        if (quality != nullptr && (quality->forward_alarms(at) || quality->reverse_alarms(at))) {
             lossy_.insert({model::remote_ip(tuple), socket.passive ? 0 : socket.destination.netns});
         }
     }
@@ -358,8 +366,8 @@ void Engine::State::take(const netwatch_cgroup& record) {
 void Engine::State::take(const netwatch_translation& record) {
     Destination* destination = destinations_.find(key_of(record.tuple, record.header.netns, false));
     if (destination == nullptr) return;
-    destination->real = model::Endpoint{model::IpAddress(record.real_ip), record.real_port,
-                                        destination->key.endpoint.protocol};
+    destination->add_names().real = model::Endpoint{model::IpAddress(record.real_ip), record.real_port,
+                                                    destination->key.endpoint.protocol};
 }
 
 void Engine::State::take(const netwatch_clock& record) {

@@ -63,7 +63,9 @@ void add_detail(model::DestinationRow& row, const Detail& detail, const core::Cl
 
 model::DestinationRow Engine::State::row_of(const Destination& destination) const {
     model::DestinationRow row;
-    row.ref = {.endpoint = destination.key.endpoint, .real = destination.real, .asked = destination.asked};
+    row.ref = {.endpoint = destination.key.endpoint,
+               .real = destination.other_names().real,
+               .asked = destination.other_names().asked};
     row.perspective = destination.key.perspective;
     row.netns = destination.netns;
     row.attempts = destination.attempts;
@@ -161,8 +163,9 @@ model::Ladder Engine::State::ladder(const model::Endpoint& target) const {
         const bool same = known.endpoint.ip == target.ip && known.netns == key.netns &&
                           (target.port == 0 || known.endpoint.port == target.port);
         if (!same || known.perspective != model::Perspective::client) continue;
-        ladder.destinations.push_back(
-            {.endpoint = known.endpoint, .real = destination.real, .asked = destination.asked});
+        ladder.destinations.push_back({.endpoint = known.endpoint,
+                                       .real = destination.other_names().real,
+                                       .asked = destination.other_names().asked});
     }
     std::ranges::sort(ladder.destinations, {}, &model::DestinationRef::endpoint);
     if (incident != nullptr) {
