@@ -7,24 +7,9 @@
 #include "lib/process.h"
 #include "lib/socket.h"
 
-static __always_inline void tell_attempt(struct sock *sk) {
-    __u32 netns = netns_of(&sk->__sk_common);
-    struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ATTEMPT, netns);
-    struct netwatch_attempt *record;
+static __always_inline void remember_connect(struct sock *sk) {
+    struct socket_state *state = make_state(sk);
 
-    if (!account) return;
-    record = RESERVE(account, ATTEMPT, attempt, netns);
-    if (!record) return;
-    record->sock = identity_of(sk);
-    fill_tuple_common(&record->tuple, &sk->__sk_common, IPPROTO_TCP);
-    submit_quietly(record);
-}
-
-static __always_inline void begin_connect(struct sock *sk) {
-    struct socket_state *state;
-
-    if (!is_observed(netns_of(&sk->__sk_common))) return;
-    state = make_state(sk);
     if (!state) return; /* counted when the connect ends */
     state->start_ns = bpf_ktime_get_boot_ns();
     fill_current_process(&state->process);
@@ -36,6 +21,20 @@ static __always_inline void begin_connect(struct sock *sk) {
     state->call_unheard = 1;
     state->transmit_error = 0;
     state->syn_retransmits = 0;
+}
+
+static __always_inline void begin_connect(struct sock *sk) {
+    __u32 netns = netns_of(&sk->__sk_common);
+    struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ATTEMPT, netns);
+    struct netwatch_attempt *record;
+
+    if (!account) return;
+    remember_connect(sk);
+    record = RESERVE(account, ATTEMPT, attempt, netns);
+    if (!record) return;
+    record->sock = identity_of(sk);
+    fill_tuple_common(&record->tuple, &sk->__sk_common, IPPROTO_TCP);
+    submit_quietly(record);
 }
 
 static __always_inline void begin_listen(struct sock *sk) {
@@ -187,7 +186,6 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
     if (!active || sk->sk_protocol != IPPROTO_TCP) return 0;
     if (new_state == TCP_SYN_SENT) {
         begin_connect(sk);
-        tell_attempt(sk);
         return 0;
     }
     if (new_state == TCP_LISTEN) {

@@ -63,7 +63,7 @@ static __always_inline void fill_asked(struct socket_state *state) {
         struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
         if (SYSCALL_NUMBER(regs) == SYSCALL_CONNECT)
-            read_asked(&asked, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs), true);
+            read_asked(&asked, (const void *)PT_REGS_PARM2_SYSCALL(regs), true);
     }
     copy_bytes(state->asked_ip, asked.ip);
     state->asked_port = asked.port;
