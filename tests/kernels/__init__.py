@@ -1,0 +1,1 @@
+"""Other kernels under emulation: what loads there, and what the agent says."""
