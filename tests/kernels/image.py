@@ -76,6 +76,7 @@ def build_userland(binary: Path, kernel_tests: Path, work: Path) -> Path:
     """The first archive; the same for every kernel."""
     userland = Userland(work / "userland")
     userland.add_program(Path("/bin/busybox"), "/bin/busybox")
+    (userland.root / "bin/sh").symlink_to("busybox")  # for std::system()
     for name in PROGRAMS:
         userland.add_program(Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")), f"/usr/bin/{name}")
     userland.add_python()

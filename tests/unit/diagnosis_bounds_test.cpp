@@ -74,6 +74,38 @@ TEST(DiagnosisBounds, NoRoomIsCounted) {
     EXPECT_EQ(table.evicted(), 5U);
 }
 
+TEST(DiagnosisBounds, LossIsFollowedOnSoManyPathsAndBeyondWhereItShows) {
+    Destinations table(100, 2);
+    FlowDelta clean;
+    clean.at = core::ns_per_s;
+    clean.segments = 10;
+    FlowDelta lossy = clean;
+    lossy.lost = 1;
+    EXPECT_NE(table.quality_of(table.address_of(key_of(1)), clean), nullptr);
+    PathQuality* second = table.quality_of(table.address_of(key_of(2)), clean);
+    ASSERT_NE(second, nullptr);
+    second->add(lossy);
+    EXPECT_EQ(table.quality_of(table.address_of(key_of(3)), clean), nullptr);
+    EXPECT_NE(table.quality_of(table.address_of(key_of(3)), lossy), nullptr);
+
+    // The one that rested and never lost anything makes room; what was lost is not forgotten.
+    table.housekeep(100 * core::ns_per_s, [](const DestinationKey&) { return false; });
+    EXPECT_EQ(table.address_of(key_of(1)).quality, nullptr);
+    EXPECT_NE(table.address_of(key_of(2)).quality, nullptr);
+}
+
+TEST(DiagnosisBounds, AnAddressKnowsItsPorts) {
+    Address address;
+    for (const std::uint16_t port : std::to_array<std::uint16_t>({443, 80, 8'080, 443}))
+        address.add_port(port);
+    EXPECT_EQ(std::vector<std::uint16_t>(address.ports.begin(), address.ports.end()),
+              (std::vector<std::uint16_t>{80, 443, 8'080}));
+    address.remove_port(443);
+    EXPECT_EQ(address.ports.size(), 2U);
+    for (std::uint16_t port = 1; port <= 100; ++port) address.add_port(port);
+    EXPECT_EQ(address.ports.size(), 64U);
+}
+
 TEST(DiagnosisBounds, HousekeepingEvictsTheWorthlessFirst) {
     Destinations table(100, 10);
     for (std::uint32_t i = 0; i < 100; ++i) {
