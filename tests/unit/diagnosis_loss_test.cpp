@@ -55,6 +55,33 @@ TEST(DiagnosisLoss, FiveInAHundredForward) {
               model::LadderStatus::degraded);
 }
 
+// Four in ten are lost from second 10 on. Of connections made a quarter of a second apart, five in a row
+// fail.
+Story heavy_loss(double silent_from) {
+    Story story = two_flows(40, [&](Flow& flow, int second) {
+        if (second < silent_from) flow.sends(100, second >= 10 ? 40 : 0);
+    });
+    story.healthy(0, 10, 0.25, web);
+    for (int i = 0; i < 120; ++i) {
+        const double at = 10 + i * 0.25;
+        if (at >= silent_from || i % 6 != 5)
+            story.is_unanswered(at, web, 0.9);
+        else
+            story.connects(at, web);
+    }
+    return story;
+}
+
+TEST(DiagnosisLoss, SilenceThatTheLossExplainsIsNoFaultOfItsOwn) {
+    EXPECT_THAT(alarms_after(heavy_loss(60), 40), ElementsAre(FailureType::packet_loss));
+}
+
+TEST(DiagnosisLoss, SilenceLongerThanTheLossExplainsIs) {
+    Watch watch(heavy_loss(20));
+    watch.until(40);
+    EXPECT_THAT(watch.ever_alarmed(), Contains(FailureType::firewall_block));
+}
+
 TEST(DiagnosisLoss, OneInAHundredForward) {
     const auto story = two_flows(40, [](Flow& flow, int second) { flow.sends(100, second >= 10 ? 1 : 0); });
     EXPECT_THAT(alarms_after(story, 40), ElementsAre(FailureType::packet_loss));

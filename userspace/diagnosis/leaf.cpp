@@ -22,8 +22,16 @@ constexpr std::uint64_t resolution_ns = 900 * core::ns_per_ms;
 constexpr std::uint64_t resolution_heard_ns = 2'500 * core::ns_per_ms;
 constexpr double steady_beat_ns = 0.4e9;
 
-std::uint32_t needed(const Destination& destination) {
-    const double share = std::clamp(static_cast<double>(destination.background_failure_share), 0.01, 0.9);
+// Silence that the loss on the way explains.
+double lost_on_the_way(const Scene& scene, const DestinationKey& key) {
+    const Address* address = scene.destinations.find_address({key.endpoint.ip, key.netns});
+    return address != nullptr && address->quality ? address->quality->round_trip_loss(scene.now) : 0;
+}
+
+std::uint32_t needed(const Scene& scene, const Destination& destination, OutcomeClass cls) {
+    const double lost = cls == OutcomeClass::silent ? lost_on_the_way(scene, destination.key) : 0;
+    const double failed = static_cast<double>(destination.background_failure_share);
+    const double share = std::clamp(std::max(failed, lost), 0.01, 0.9);
     return std::clamp(static_cast<std::uint32_t>(std::ceil(std::log(chance) / std::log(share))), fewest,
                       most);
 }
@@ -64,7 +72,7 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
     const bool moved_since = destination.last_progress_at > run.first_start_ns;
     const std::uint32_t stalls = moved_since ? 0 : run.stalled_rtos;
     const std::uint32_t units = destination.overdue_syns(scene.now) + stalls + run.observations;
-    const std::uint32_t enough = needed(destination);
+    const std::uint32_t enough = needed(scene, destination, leaf.cls);
     if (units + 1 < enough || units < 2) return std::nullopt;
     const bool restart = leaf.cls == OutcomeClass::refused && run.last_at_ns - run.first_at_ns < restart_ns;
     leaf.confirmed = units >= enough && !restart;

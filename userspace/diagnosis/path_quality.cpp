@@ -156,6 +156,14 @@ bool PathQuality::reverse_alarms(core::BootNs now) const {
     return holes || acknowledgements;
 }
 
+double PathQuality::round_trip_loss(core::BootNs now) const {
+    const auto since = [&](core::BootNs start) { return window(now, now - start + start % core::ns_per_s); };
+    const double there = since(forward_.excursion(now)).loss_share().value_or(0);
+    const double back =
+        since(std::min(needless_.excursion(now), arrivals_.excursion(now))).loss_in_share().value_or(0);
+    return 1 - (1 - there) * (1 - back);
+}
+
 core::BootNs PathQuality::onset(core::BootNs now) const {
     core::BootNs earliest = now;
     for (const ShareTest* test : {&forward_, &needless_, &arrivals_}) {

@@ -57,6 +57,8 @@ public:
     }
     // When the excursion from zero that led to the alarm began: Page's estimate of the onset.
     [[nodiscard]] core::BootNs onset() const { return onset_; }
+    // When the present excursion began; `now` without one.
+    [[nodiscard]] core::BootNs excursion(core::BootNs now) const { return value_ > 0 ? since_ : now; }
 
 private:
     // One false alarm in about e^18 observations: a month at 25 a second.
@@ -100,6 +102,10 @@ public:
     // Clean for long enough that the share last seen would have shown itself.
     [[nodiscard]] bool healed(core::BootNs now) const;
     void forget_alarm();
+
+    // The share of round trips that lack a packet, since losses outweigh what a clean path shows. Not yet an
+    // alarm.
+    [[nodiscard]] double round_trip_loss(core::BootNs now) const;
 
     // When the loss that is alarmed of began.
     [[nodiscard]] core::BootNs onset(core::BootNs now) const;
