@@ -50,6 +50,32 @@ TEST(PresentTable, FilterTestsFields) {
     EXPECT_EQ(found("rtt_us>abc"), 0U);
 }
 
+std::string narrowed_to(const RowQuery& query, std::size_t most) {
+    const auto view = narrowed(support::failing_view(), query, most, {});
+    std::string text = std::to_string(view.matching) + ": ";
+    for (const auto& row : view.destinations) text += std::to_string(row.ref.endpoint.port) + ' ';
+    return text;
+}
+
+TEST(PresentTable, NarrowedKeepsWhatIsAskedForAndWhatIsWrong) {
+    EXPECT_EQ(narrowed_to({}, 100), "5: 443 443 5432 53 443 ");
+    EXPECT_EQ(narrowed_to({}, 3), "5: 443 443 5432 ");
+    EXPECT_EQ(narrowed_to({.filter = "db", .sort_by = {}, .reverse = false}, 100), "2: 443 443 5432 443 ");
+    EXPECT_EQ(narrowed_to({.filter = {}, .sort_by = "attempts_per_s", .reverse = false}, 1), "5: 443 53 ")
+        << "the busiest one and as many as that with an incident, in the view's own order";
+}
+
+TEST(PresentTable, NarrowedLeavesOutWhatIsKnownOfTheSeries) {
+    const auto whole = support::failing_view();
+    const core::UtcNs after = whole.destinations[1].series[100].at;
+    const auto part = narrowed(whole, {}, 100, after);
+    ASSERT_EQ(part.destinations[1].series.size(), 20U);
+    EXPECT_EQ(part.destinations[1].series.front().at, after);
+    EXPECT_EQ(part.hostname, whole.hostname);
+    EXPECT_EQ(part.incidents.size(), whole.incidents.size());
+    EXPECT_EQ(part.observer.lost_records, whole.observer.lost_records);
+}
+
 TEST(PresentTable, SortPutsTheMissingLastEitherWay) {
     EXPECT_EQ(ports("", false), "443 443 5432 53 443u ");
     EXPECT_EQ(ports("", true), "443u 53 5432 443 443 ");

@@ -136,9 +136,7 @@ model::HostView Engine::State::view() const {
     std::ranges::sort(view.destinations, [](const model::DestinationRow& a, const model::DestinationRow& b) {
         const auto order = [](const model::DestinationRow& row) {
             const int severity = row.severity ? static_cast<int>(*row.severity) : -1;
-            const double traffic =
-                row.attempts_per_s * 1'000 + row.bytes_sent_per_s + row.bytes_received_per_s;
-            return std::tuple(-severity, -traffic, row.ref.endpoint, row.perspective, row.netns);
+            return std::tuple(-severity, -model::traffic(row), row.ref.endpoint, row.perspective, row.netns);
         };
         return order(a) < order(b);
     });

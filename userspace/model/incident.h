@@ -24,6 +24,7 @@ struct DestinationRef {
     std::optional<std::string> region = std::nullopt;
     std::optional<Endpoint> real = std::nullopt;  /* after NAT, where conntrack knows it */
     std::optional<Endpoint> asked = std::nullopt; /* as given to connect(), where something rewrote it */
+    bool operator==(const DestinationRef&) const = default;
 };
 
 // The most affected process; what differs between the affected is empty.
@@ -37,6 +38,7 @@ struct SourceRef {
     std::optional<std::string> pod_namespace;
     std::optional<std::string> workload;
     std::optional<std::string> node;
+    bool operator==(const SourceRef&) const = default;
 };
 
 struct Candidate {
@@ -45,12 +47,14 @@ struct Candidate {
     double probability = 0; /* 0.05 to 1 */
     std::optional<std::string>
         would_split; /* the observation that would tell it from the others of the set */
+    bool operator==(const Candidate&) const = default;
 };
 
 struct Scope {
     ScopeKind kind = ScopeKind::destination;
     std::optional<std::string> value;
     std::vector<std::string> members; /* sorted */
+    bool operator==(const Scope&) const = default;
 };
 
 struct Impact {
@@ -59,12 +63,14 @@ struct Impact {
     std::int64_t flows = 0;             /* established connections affected */
     std::optional<double> share;        /* of all attempts of the scope, 0 to 1 */
     std::vector<std::string> processes; /* "checkout[2214]" */
+    bool operator==(const Impact&) const = default;
 };
 
 struct Change {
     core::UtcNs at;
     std::string what;
     std::optional<std::string> by;
+    bool operator==(const Change&) const = default;
 };
 
 struct EvidenceItem {
@@ -72,17 +78,20 @@ struct EvidenceItem {
     std::variant<std::monostate, double, std::string> value;
     std::string text;
     core::UtcNs at;
+    bool operator==(const EvidenceItem&) const = default;
 };
 
 struct RuledOut {
     FailureType type = FailureType::unknown;
     std::string because;
+    bool operator==(const RuledOut&) const = default;
 };
 
 struct LadderStep {
     Rung step = Rung::dns;
     LadderStatus status = LadderStatus::unknown;
     std::string evidence; /* with numbers; for unknown, why */
+    bool operator==(const LadderStep&) const = default;
 };
 using LadderSteps = std::array<LadderStep, rung_count>;
 
@@ -91,18 +100,21 @@ struct RootCause {
     std::optional<FailureType> type;
     std::optional<std::string> incident; /* id of the root, for a symptom */
     std::optional<std::string> offender; /* address of who sent the ICMP error */
+    bool operator==(const RootCause&) const = default;
 };
 
 struct Advice {
     std::string text;
     std::optional<std::string> command;
     Effect effect = Effect::read_only;
+    bool operator==(const Advice&) const = default;
 };
 
 struct Observer {
     std::int64_t lost_records = 0; /* during the incident's own span */
     std::vector<std::string> missing_hooks;
     Baseline baseline = Baseline::none;
+    bool operator==(const Observer&) const = default;
 };
 
 struct Incident {
@@ -134,6 +146,7 @@ struct Incident {
     bool symptom = false;
     std::vector<Advice> advice;
     Observer observer;
+    bool operator==(const Incident&) const = default;
 };
 
 // Counts as an alarm: open or stale, above info, and not the symptom of another one.

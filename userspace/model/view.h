@@ -52,6 +52,11 @@ struct DestinationRow {
     std::vector<SeriesPoint> series;     /* last 120 s; may be empty over a slow link */
 };
 
+// By which rows of the same severity are ordered: a connection weighs as much as a kilobyte.
+[[nodiscard]] inline double traffic(const DestinationRow& row) {
+    return row.attempts_per_s * 1'000 + row.bytes_sent_per_s + row.bytes_received_per_s;
+}
+
 // One signal of the plan of hooks.
 struct HookStatus {
     std::string signal;
@@ -95,6 +100,7 @@ struct HostView {
     double attempts_per_s = 0;
     std::vector<Incident> incidents;          /* alarms first, by severity then age; resolved and info last */
     std::vector<DestinationRow> destinations; /* by severity, then traffic */
+    std::uint64_t matching = 0;               /* rows that were asked for, where not all of them are here */
     ObserverStatus observer;
 };
 

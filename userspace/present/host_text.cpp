@@ -67,7 +67,7 @@ std::string trust_line(const model::HostView& view, std::size_t width) {
     if (observer.evicted_destinations > 0) {
         parts.push_back(fmt::format("▲ evicted {}", grouped(observer.evicted_destinations)));
     }
-    parts.push_back(fmt::format("{} destinations", grouped(view.destinations.size())));
+    parts.push_back(fmt::format("{} destinations", grouped(view.observer.destinations)));
     parts.push_back(fmt::format("{:.1f} conn/s", view.attempts_per_s));
     std::string text = alarm_counts(view);
     for (const auto& part : parts) {

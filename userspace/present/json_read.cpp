@@ -398,6 +398,7 @@ model::HostView read_host_view(const Member& member) {
     view.attempts_per_s = member.at("attempts_per_s").number();
     view.incidents = member.at("incidents").list(read_incident);
     view.destinations = member.at("destinations").list(read_row);
+    if (member.has("matching")) view.matching = read_u64(member.at("matching"));
     view.observer = read_observer_status(member.at("observer"));
     return view;
 }

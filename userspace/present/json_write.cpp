@@ -280,6 +280,7 @@ nlohmann::json to_json(const model::HostView& view) {
         {"attempts_per_s", number(view.attempts_per_s)},
         {"incidents", array_of(view.incidents, [](const auto& incident) { return to_json(incident); })},
         {"destinations", array_of(view.destinations, write_row)},
+        {"matching", view.matching},
         {"observer", to_json(view.observer)},
     };
 }

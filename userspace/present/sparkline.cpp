@@ -39,4 +39,20 @@ std::string sparkline(std::span<const std::optional<double>> values, double top)
     return line;
 }
 
+double top_of_rtt(std::span<const std::optional<double>> values) {
+    constexpr double calm_room = 4;
+    std::vector<double> known;
+    for (const auto& value : values) {
+        if (value) known.push_back(*value);
+    }
+    if (known.empty()) return 0;
+    std::ranges::sort(known);
+    return std::max(known.back(), calm_room * known[known.size() / 2]);
+}
+
+std::optional<double> failed_share(const model::SeriesPoint& point) {
+    if (point.attempts == 0) return std::nullopt;
+    return std::min(1.0, static_cast<double>(point.failed) / point.attempts);
+}
+
 }  // namespace netwatch::present

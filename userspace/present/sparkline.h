@@ -25,4 +25,12 @@ using PointValue = std::function<std::optional<double>(const model::SeriesPoint&
 // One cell a value: ▁ for zero to █ for `top` and above, a space where nothing was measured.
 [[nodiscard]] std::string sparkline(std::span<const std::optional<double>> values, double top);
 
+// What a full bar stands for, so that bars stay low while all is well: four times the usual round trip, or
+// the greatest one that was met; one segment in fifty lost.
+[[nodiscard]] double top_of_rtt(std::span<const std::optional<double>> values);
+constexpr double top_of_loss = 0.02;
+
+// The share of a second's attempts that failed; empty where nothing was attempted.
+[[nodiscard]] std::optional<double> failed_share(const model::SeriesPoint& point);
+
 }  // namespace netwatch::present

@@ -13,8 +13,6 @@
 namespace netwatch::present {
 namespace {
 
-constexpr std::size_t mark_width = 2;
-
 std::string lower(std::string_view text) {
     std::string result(text);
     std::ranges::transform(result, result.begin(),
@@ -194,6 +192,32 @@ std::vector<const model::DestinationRow*> select_rows(std::span<const model::Des
     });
     std::ranges::transform(keyed, selected.begin(), [](const auto& pair) { return pair.second; });
     return selected;
+}
+
+model::HostView narrowed(const model::HostView& view, const RowQuery& query, std::size_t most,
+                         core::UtcNs series_after) {
+    // A member added to HostView does not compile until it is passed on here.
+    const auto& [hostname, kernel, boot_id, agent_version, netns_count, at, started_at, attempts_per_s,
+                 incidents, destinations, matching, observer] = view;
+    auto chosen = select_rows(destinations, query);
+    const std::uint64_t chosen_count = chosen.size();
+    chosen.resize(std::min(chosen.size(), most));
+    std::size_t explained = 0;
+    for (const auto& row : destinations) {
+        if (row.incident && explained++ < most) chosen.push_back(&row);
+    }
+    // They all lie in one array: by address is the view's order.
+    std::ranges::sort(chosen);
+    const auto repeated = std::ranges::unique(chosen);
+    chosen.erase(repeated.begin(), repeated.end());
+    model::HostView result{hostname,       kernel,    boot_id, agent_version, netns_count, at, started_at,
+                           attempts_per_s, incidents, {},      chosen_count,  observer};
+    for (const auto* row : chosen) {
+        auto& points = result.destinations.emplace_back(*row).series;
+        points.erase(points.begin(),
+                     std::ranges::lower_bound(points, series_after, {}, &model::SeriesPoint::at));
+    }
+    return result;
 }
 
 }  // namespace netwatch::present

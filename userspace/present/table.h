@@ -20,6 +20,9 @@ struct Column {
     [[nodiscard]] bool is_text() const { return field->unit == model::Unit::text; }
 };
 
+// The mark of severity and a space.
+constexpr std::size_t mark_width = 2;
+
 // The registry's columns that a screen of `width` cells has room for, one space between them, the mark of
 // severity and a space before them.
 [[nodiscard]] std::vector<Column> columns_for(std::size_t width);
@@ -39,10 +42,16 @@ struct RowQuery {
     std::string filter;
     std::string sort_by;  // a field's id; empty: the view's own order, worst first
     bool reverse = false;
+    bool operator==(const RowQuery&) const = default;
 };
 
 // Numbers sort from the greatest down, words up; rows without a value come last in either direction.
 [[nodiscard]] std::vector<const model::DestinationRow*>
 select_rows(std::span<const model::DestinationRow> rows, const RowQuery& query);
+
+// What a screen needs of a view: the first `most` rows of the query's order, and up to as many again that an
+// incident explains, in the view's own order, without the points before `series_after`; `matching` is set.
+[[nodiscard]] model::HostView narrowed(const model::HostView& view, const RowQuery& query, std::size_t most,
+                                       core::UtcNs series_after);
 
 }  // namespace netwatch::present
