@@ -10,6 +10,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/fd.h"
 #include "present/json.h"
 #include "recorder/recording_source.h"
 #include "service/agent.h"
@@ -125,6 +126,54 @@ TEST_F(AgentTest, AnswersOverItsSocket) {
     EXPECT_EQ((*check)["observer"]["hooks"][0]["signal"], "life cycle");
     EXPECT_EQ(client.get("/v1/ladder?target=nonsense").error().exit_code, core::ExitCode::usage);
     EXPECT_FALSE(client.get("/v2/view"));
+}
+
+TEST_F(AgentTest, AnswersWithThePartOfTheViewThatIsAskedFor) {
+    const auto agent = start();
+    ASSERT_TRUE(agent);
+    const Client client(socket_);
+    refuse_a_few();
+    ASSERT_TRUE(eventually([&] { return !agent->pipeline().incidents().empty(); }));
+    const auto whole = client.view({{}, 10, {}});
+    ASSERT_TRUE(whole) << whole.error().message;
+    ASSERT_EQ(whole->destinations.size(), 1U);
+    EXPECT_EQ(whole->matching, 1U);
+    EXPECT_FALSE(whole->destinations[0].series.empty());
+    const auto part =
+        client.view({{.filter = "no such & thing", .sort_by = "rtt_us", .reverse = true}, 10, whole->at});
+    ASSERT_TRUE(part) << part.error().message;
+    EXPECT_EQ(part->matching, 0U);
+    ASSERT_EQ(part->destinations.size(), 1U) << "what has an incident is there in any case";
+    EXPECT_TRUE(part->destinations[0].series.empty());
+    EXPECT_EQ(client.get("/v1/view?rows=ten").error().exit_code, core::ExitCode::usage);
+}
+
+// A listener that never answers: what is being waited for ends when the waiting is called off.
+TEST_F(AgentTest, WaitingForAnAnswerCanBeCalledOff) {
+    const core::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket_.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    ASSERT_EQ(::listen(listener.get(), 8), 0);
+    const Client client(socket_);
+    std::atomic<bool> ended = false;
+    std::thread waiting([&] {
+        EXPECT_FALSE(client.view());
+        ended = true;
+    });
+    // reach() and the question itself each make a connection.
+    for (int connection = 0; connection < 2; ++connection) {
+        pollfd ready{listener.get(), POLLIN, 0};
+        ASSERT_EQ(::poll(&ready, 1, 5000), 1);
+        const int accepted = ::accept(listener.get(), nullptr, nullptr);
+        EXPECT_GE(accepted, 0);
+    }
+    EXPECT_FALSE(ended);
+    client.cancel();
+    EXPECT_TRUE(eventually([&] { return ended.load(); }));
+    waiting.join();
+    EXPECT_FALSE(client.view());
 }
 
 // The last line that a follower got and what the replay says at that line's CLOCK must be the same: the

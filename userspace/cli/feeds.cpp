@@ -6,37 +6,70 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
+#include <mutex>
+#include <optional>
+#include <utility>
 
+#include "present/table.h"
 #include "service/agent.h"
 #include "service/sensor_capture.h"
+#include "service/worker.h"
 
 namespace netwatch::cli {
 namespace {
 
 constexpr auto patience = std::chrono::seconds(5);
 
+// Asks on a thread of its own: an agent that is busy, stopped or gone does not hold up the screen.
 class SocketFeed : public top::Feed {
 public:
     explicit SocketFeed(service::Client client) : client_(std::move(client)) {}
+    ~SocketFeed() override { client_.cancel(); }
     core::Result<model::HostView> view() override { return client_.view(); }
-    core::Result<model::Ladder> ladder(const model::Endpoint& target) override {
-        return client_.ladder(target);
+    void ask(top::Question question) override {
+        worker_.hand([this, question = std::move(question)] {
+            auto answer = answer_to(question);
+            const std::lock_guard lock(mutex_);
+            answer_ = std::move(answer);
+        });
+    }
+    std::optional<core::Result<top::Answer>> take() override {
+        const std::lock_guard lock(mutex_);
+        return std::exchange(answer_, std::nullopt);
     }
 
 private:
-    service::Client client_;
+    [[nodiscard]] core::Result<top::Answer> answer_to(const top::Question& question) const {
+        auto view = client_.view({question.query, top::Question::most_rows, question.series_after});
+        if (!view) return std::unexpected(view.error());
+        top::Answer answer{question, std::move(*view), {}};
+        if (question.ladder_of) answer.ladder = client_.ladder(*question.ladder_of);
+        return answer;
+    }
+
+    const service::Client client_;
+    std::mutex mutex_;
+    std::optional<core::Result<top::Answer>> answer_; /* under mutex_ */
+    service::Worker worker_;                          /* last: it ends first */
 };
 
 class EmbeddedFeed : public top::Feed {
 public:
     explicit EmbeddedFeed(std::unique_ptr<service::Agent> agent) : agent_(std::move(agent)) {}
     core::Result<model::HostView> view() override { return *agent_->pipeline().view(); }
-    core::Result<model::Ladder> ladder(const model::Endpoint& target) override {
-        return agent_->pipeline().ladder(target);
+    void ask(top::Question question) override {
+        auto& pipeline = agent_->pipeline();
+        answer_ = top::Answer{question,
+                              present::narrowed(*pipeline.view(), question.query, top::Question::most_rows,
+                                                question.series_after),
+                              {}};
+        if (question.ladder_of) answer_->ladder = pipeline.ladder(*question.ladder_of);
     }
+    std::optional<core::Result<top::Answer>> take() override { return std::exchange(answer_, std::nullopt); }
 
 private:
     std::unique_ptr<service::Agent> agent_;
+    std::optional<top::Answer> answer_;
 };
 
 }  // namespace

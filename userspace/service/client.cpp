@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "core/fd.h"
 #include "present/json.h"
@@ -41,6 +42,34 @@ core::Error error_of(const httplib::Response& response) {
 
 }  // namespace
 
+// Who waits for an answer now.
+struct Client::Waiting {
+    std::mutex mutex;
+    httplib::Client* http = nullptr; /* under mutex */
+    bool cancelled = false;          /* under mutex */
+
+    // Whether to go on.
+    bool begin(httplib::Client& client) {
+        const std::lock_guard lock(mutex);
+        if (!cancelled) http = &client;
+        return !cancelled;
+    }
+    void end() {
+        const std::lock_guard lock(mutex);
+        http = nullptr;
+    }
+};
+
+Client::Client(std::filesystem::path socket)
+    : socket_(std::move(socket)),
+      waiting_(std::make_shared<Waiting>()) {}
+
+void Client::cancel() const {
+    const std::lock_guard lock(waiting_->mutex);
+    waiting_->cancelled = true;
+    if (waiting_->http != nullptr) waiting_->http->stop();
+}
+
 core::Result<void> Client::reach() const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -66,7 +95,9 @@ core::Result<void> Client::reach() const {
 core::Result<nlohmann::json> Client::get(const std::string& path) const {
     if (auto reached = reach(); !reached) return std::unexpected(reached.error());
     auto http = connect(socket_, timeout_s);
+    if (!waiting_->begin(http)) return core::fail("the question was called off");
     const auto response = http.Get(path);
+    waiting_->end();
     if (!response) {
         return core::fail(fmt::format("the agent at {} gave no answer: {}", socket_.string(),
                                       httplib::to_string(response.error())));
@@ -77,6 +108,15 @@ core::Result<nlohmann::json> Client::get(const std::string& path) const {
 
 core::Result<model::HostView> Client::view() const {
     const auto json = get("/v1/view");
+    if (!json) return std::unexpected(json.error());
+    return present::host_view_from_json(*json);
+}
+
+core::Result<model::HostView> Client::view(const ViewPart& part) const {
+    const auto encoded = [](const std::string& text) { return httplib::detail::encode_query_param(text); };
+    const auto json = get(fmt::format("/v1/view?rows={}&filter={}&sort={}&reverse={:d}&series_after={}",
+                                      part.most_rows, encoded(part.query.filter), encoded(part.query.sort_by),
+                                      part.query.reverse, encoded(core::to_rfc3339(part.series_after))));
     if (!json) return std::unexpected(json.error());
     return present::host_view_from_json(*json);
 }

@@ -7,11 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "model/address.h"
 #include "present/json.h"
+#include "present/table.h"
 #include "service/socket_path.h"
 
 namespace netwatch::service {
@@ -31,6 +34,13 @@ void refuse(httplib::Response& response, int status, std::string_view error, std
 
 void answer(httplib::Response& response, const nlohmann::json& json) {
     response.set_content(present::to_text(json) + "\n", json_type);
+}
+
+std::optional<std::size_t> number_of(std::string_view text) {
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_whole = error == std::errc{} && end == text.data() + text.size();
+    return is_whole ? std::optional(number) : std::nullopt;
 }
 
 bool asks_all(const httplib::Request& request) { return request.get_param_value("all") == "1"; }
@@ -75,7 +85,7 @@ public:
 
 private:
     void add_routes();
-    void view(httplib::Response& response) { answer(response, present::to_json(*pipeline_.view())); }
+    void view(const httplib::Request& request, httplib::Response& response);
     void incidents(const httplib::Request& request, httplib::Response& response);
     void follow(const httplib::Request& request, httplib::Response& response);
     void ladder(const httplib::Request& request, httplib::Response& response);
@@ -90,7 +100,7 @@ private:
 void HttpServer::add_routes() {
     using Request = httplib::Request;
     using Response = httplib::Response;
-    http_.Get("/v1/view", [this](const Request&, Response& r) { view(r); });
+    http_.Get("/v1/view", [this](const Request& q, Response& r) { view(q, r); });
     http_.Get("/v1/incidents", [this](const Request& q, Response& r) { incidents(q, r); });
     http_.Get("/v1/incidents/follow", [this](const Request& q, Response& r) { follow(q, r); });
     http_.Get("/v1/ladder", [this](const Request& q, Response& r) { ladder(q, r); });
@@ -103,6 +113,22 @@ void HttpServer::add_routes() {
         spdlog::error("a request for {} failed", q.path);
         refuse(r, 500, "the agent could not answer", "");
     });
+}
+
+// All of it, or with `rows` what present::narrowed() leaves.
+void HttpServer::view(const httplib::Request& request, httplib::Response& response) {
+    const auto view = pipeline_.view();
+    if (!request.has_param("rows")) return answer(response, present::to_json(*view));
+    const auto most = number_of(request.get_param_value("rows"));
+    const auto series_after = core::parse_rfc3339(request.get_param_value("series_after"));
+    if (!most || *most == 0 || !series_after) {
+        return refuse(response, 400, "rows and series_after belong together",
+                      "give rows=NUMBER and series_after=TIME as RFC 3339 has it");
+    }
+    const present::RowQuery query{.filter = request.get_param_value("filter"),
+                                  .sort_by = request.get_param_value("sort"),
+                                  .reverse = request.get_param_value("reverse") == "1"};
+    answer(response, present::to_json(present::narrowed(*view, query, *most, *series_after)));
 }
 
 void HttpServer::incidents(const httplib::Request& request, httplib::Response& response) {
