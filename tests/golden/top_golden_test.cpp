@@ -24,7 +24,7 @@ constexpr Size sizes[] = {{80, 24}, {100, 30}, {200, 60}};
 std::string on_screen(const ViewModel& model, Size size, const present::Style& style) {
     auto screen = ftxui::Screen::Create(ftxui::Dimension::Fixed(static_cast<int>(size.width)),
                                         ftxui::Dimension::Fixed(static_cast<int>(size.height)));
-    ftxui::Render(screen, to_element(draw(model, size.width, size.height), style));
+    ftxui::Render(screen, to_element(draw(model, size.width, size.height).frame, style));
     std::string text;
     for (int y = 0; y < screen.dimy(); ++y) {
         std::string line;
@@ -66,6 +66,7 @@ TEST(TopGolden, Destinations) {
         expect_frame("healthy", showing(support::healthy_view()), size);
     }
     expect_frame("crowded", showing(crowded()), {80, 24});
+    expect_frame("crowded", showing(crowded()), {200, 60});
     expect_frame("empty", showing(support::empty_view()), {80, 24});
     expect_frame("failing-ascii", showing(support::failing_view()), {80, 24}, false);
     expect_frame("failing-small", showing(support::failing_view()), {40, 10});
@@ -76,7 +77,7 @@ TEST(TopGolden, SelectionStaysVisible) {
     auto model = showing(crowded());
     for (int i = 0; i < 30; ++i) model.press(Key::down);
     model.type("s");
-    model.type("r");
+    model.type("S");
     model.press(Key::end);
     expect_frame("crowded-end", model, {80, 24});
 }
@@ -85,7 +86,7 @@ TEST(TopGolden, Details) {
     for (const Size size : sizes) {
         auto model = showing(support::failing_view());
         model.press(Key::enter);
-        model.set_ladder(*model.wanted_ladder(), support::payments_ladder());
+        model.set_ladder(*model.question().ladder_of, support::payments_ladder());
         expect_frame("destination", model, size);
         model.press(Key::enter);
         expect_frame("incident", model, size);
@@ -93,6 +94,7 @@ TEST(TopGolden, Details) {
     auto scrolled = showing(support::failing_view());
     scrolled.type("i");
     scrolled.press(Key::enter);
+    scrolled.set_extent(draw(scrolled, 80, 24).extent);
     for (int i = 0; i < 10; ++i) scrolled.press(Key::page_down);
     expect_frame("incident-scrolled", scrolled, {80, 24});
     auto waiting = showing(support::failing_view());
@@ -122,17 +124,52 @@ TEST(TopGolden, FilterPauseAndTrouble) {
     auto paused = showing(support::failing_view());
     paused.type(" ");
     expect_frame("paused", paused, {80, 24});
+    for (const Size size : sizes) {
+        auto healed = showing(support::failing_view());
+        auto view = support::healthy_view();
+        view.at = support::at_time("19:43:49");
+        for (auto& row : view.destinations) row.series.clear();
+        healed.set_view(std::move(view));
+        healed.press(Key::left);
+        expect_frame("past", healed, size);
+        healed.press(Key::enter);
+        expect_frame("past-destination", healed, size);
+    }
+    auto sorted = showing(support::failing_view());
+    sorted.click({.row = {}, .incident = {}, .column = "loss_share"});
+    expect_frame("sorted", sorted, {80, 24});
     auto silent = showing(support::failing_view());
     silent.set_problem("no answer from /run/netwatch/netwatch.sock: connection refused");
     silent.set_silence(17);
     expect_frame("silent", silent, {80, 24});
 }
 
+TEST(TopGolden, WhatIsShownCanBeClicked) {
+    const auto model = showing(support::failing_view());
+    const auto frame = draw(model, 80, 24).frame;
+    const auto link_of = [&](std::string_view text, std::size_t x) {
+        for (std::size_t y = 0; y < frame.size(); ++y) {
+            std::string line;
+            for (const auto& span : frame[y].spans) line += span.text;
+            if (line.find(text) != std::string::npos) return link_at(frame, x, y);
+        }
+        return static_cast<const Link*>(nullptr);
+    };
+    EXPECT_EQ(link_of("db.internal:5432", 5)->row->endpoint.port, 5432);
+    EXPECT_EQ(link_of("packet_loss", 30)->incident, "n02b8c7716e5f");
+    EXPECT_EQ(link_of("symptom", 30)->incident, "n5511aa20c9e8");
+    EXPECT_EQ(link_of("DESTINATION", 5)->column, "destination");
+    EXPECT_EQ(link_of("DESTINATION", 70)->column, "verdict");
+    EXPECT_EQ(link_of("DESTINATION", 0), nullptr);
+    EXPECT_EQ(link_of("worst first", 70), nullptr);
+    EXPECT_EQ(link_at(frame, 5, 1000), nullptr);
+}
+
 TEST(TopGolden, HostileTextIsInertOnEveryScreen) {
     const auto open_screen = [](std::string_view keys) {
         auto model = showing(support::hostile_view());
         for (const char c : keys) c == '\n' ? model.press(Key::enter) : model.type(std::string_view(&c, 1));
-        if (const auto target = model.wanted_ladder()) {
+        if (const auto target = model.question().ladder_of) {
             auto ladder = support::payments_ladder();
             for (auto& step : ladder.steps) step.evidence = support::hostile_text;
             ladder.target = ladder.summary = support::hostile_text;
@@ -158,7 +195,7 @@ TEST(TopGolden, EverySizeGivesAFrameOfThatSize) {
                 auto model = showing(view);
                 for (const std::string_view key : {"", "i", "h", "?"}) {
                     if (!key.empty()) model.type(key);
-                    const Frame frame = draw(model, width, height);
+                    const Frame frame = draw(model, width, height).frame;
                     ASSERT_EQ(frame.size(), height);
                     for (const auto& line : frame) {
                         std::size_t cells = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "model/fields.h"
 #include "present/incidents.h"
@@ -16,14 +17,44 @@ namespace {
 
 using present::Paint;
 
-constexpr std::size_t span_s = 120;
-constexpr std::size_t label_cells = 10;
+constexpr std::size_t label_cells = 12;
 constexpr std::size_t legend_cells = 18;
+constexpr std::size_t most_cells = 120;
+constexpr std::size_t beside_from_width = 160;  // text to the left, what it is made of to the right
 
 present::Style plain(std::size_t width) { return {.color = false, .unicode = true, .width = width}; }
 
 void append(std::vector<Line>& lines, std::vector<Line> more) {
     std::ranges::move(more, std::back_inserter(lines));
+}
+
+// A part of the past on `cells` cells.
+struct Axis {
+    core::UtcNs end;
+    std::size_t span_s;
+    std::size_t cells;
+
+    // The cell that an instant falls into: negative before the axis begins.
+    [[nodiscard]] double cell_of(core::UtcNs at) const {
+        const double share = 1 - static_cast<double>(end.ns - at.ns) / (static_cast<double>(span_s) * 1e9);
+        return share * static_cast<double>(cells);
+    }
+};
+
+// The shortest span that shows how the incident began, if that is kept.
+std::size_t span_for(const model::Incident* incident, std::span<const model::SeriesPoint> series,
+                     core::UtcNs at) {
+    constexpr std::size_t before_onset_s = 20;
+    const auto age_s = [at](core::UtcNs since) {
+        return static_cast<std::size_t>(std::max<std::int64_t>(at.ns - since.ns, 0)) / core::ns_per_s;
+    };
+    std::size_t span_s = 120;
+    for (const std::size_t longer_s : {300U, 900U}) {
+        if (incident == nullptr || age_s(incident->first_affected_at) + before_onset_s <= span_s) break;
+        if (series.empty() || age_s(series.front().at) < span_s) break;
+        span_s = longer_s;
+    }
+    return span_s;
 }
 
 struct Series {
@@ -32,34 +63,42 @@ struct Series {
     present::PointValue value;
 };
 
-Line spark_line(const Series& series, const model::DestinationRow& row, core::UtcNs at, std::size_t cells) {
-    const auto values = present::bucketed(row.series, at, span_s, cells, series.value);
-    double top = 0;
+Line spark_line(const Series& series, std::span<const model::SeriesPoint> points, const Axis& axis) {
+    const auto values = present::bucketed(points, axis.end, axis.span_s, axis.cells, series.value);
+    double most = 0;
     bool measured = false;
     for (const auto& value : values) {
-        top = std::max(top, value.value_or(0));
+        most = std::max(most, value.value_or(0));
         measured = measured || value.has_value();
     }
-    const std::string legend = measured ? "most " + model::to_cell(top, series.unit) +
+    double top = most;
+    if (series.unit == model::Unit::microseconds) top = present::top_of_rtt(values);
+    if (series.unit == model::Unit::share) top = std::max(most, present::top_of_loss);
+    const std::string legend = measured ? "most " + model::to_cell(most, series.unit) +
                                               (series.unit == model::Unit::share ? " %" : "")
                                         : "not measured";
-    return {fmt::format("  {:<9}{}  {}", series.label, present::sparkline(values, top), legend)};
+    return {fmt::format("  {:<9} {}  {}", series.label, present::sparkline(values, top), legend)};
 }
 
-// Bars under the part of the time axis that the incident covers.
-Line span_line(const model::Incident& incident, core::UtcNs at, std::size_t cells) {
-    const auto cell_of = [&](core::UtcNs time) {
-        const double share = 1 - static_cast<double>(at.ns - time.ns) / (span_s * 1e9);
-        return static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(cells));
-    };
-    const std::size_t first = std::min(cell_of(incident.first_affected_at), cells - 1);
-    const std::size_t last = std::max(cell_of(incident.resolved_at.value_or(at)), first + 1);
-    std::string bars = std::string(first, ' ');
-    for (std::size_t i = first; i < last; ++i) bars += i == first ? "└" : "─";
-    return {fmt::format("  {:<9}{}  {} {}", "", present::pad_right(bars, cells),
-                        model::short_name(incident.type),
-                        present::age(incident.first_affected_at, incident.resolved_at.value_or(at))),
-            Paint::red};
+// Bars under the part of the time axis that the incident covers; corners where it began and ended.
+Line span_line(const model::Incident& incident, const Axis& axis) {
+    const auto cells = static_cast<double>(axis.cells);
+    const core::UtcNs until = incident.resolved_at.value_or(axis.end);
+    const std::string name = fmt::format("{} {}", model::short_name(incident.type),
+                                         present::age(incident.first_affected_at, until));
+    if (axis.cell_of(until) < 0) return {fmt::format("  {:<9} {} was over before", "", name), Paint::dim};
+    const double begin = axis.cell_of(incident.first_affected_at);
+    const auto first = static_cast<std::size_t>(std::clamp(begin, 0.0, cells - 1));
+    const auto last =
+        static_cast<std::size_t>(std::clamp(axis.cell_of(until), static_cast<double>(first) + 1, cells));
+    std::string bars(first, ' ');
+    for (std::size_t i = first; i < last; ++i) {
+        const bool began = i == first && begin >= 0;
+        const bool ended = i + 1 == last && incident.resolved_at.has_value();
+        bars += began ? "└" : ended ? "┘" : "─";
+    }
+    return {fmt::format("  {:<9} {}  {}", "", present::pad_right(bars, axis.cells), name),
+            incident.resolved_at ? Paint::dim : present::paint_of(incident.severity)};
 }
 
 std::string fact_line(const model::DestinationRow& row) {
@@ -99,17 +138,53 @@ const model::DestinationRow* row_of(const model::HostView& view, const model::In
     return found == view.destinations.end() ? nullptr : &*found;
 }
 
+// The incidents that this one explains, each a way to it.
+std::vector<Line> symptom_lines(const model::HostView& view, const model::Incident& root, std::size_t width) {
+    std::vector<Line> lines;
+    for (const auto& incident : view.incidents) {
+        if (!incident.symptom || incident.root_cause.incident != root.id) continue;
+        if (lines.empty()) lines.emplace_back("symptoms of it", Paint::bold);
+        const core::UtcNs until = incident.resolved_at.value_or(view.at);
+        lines.emplace_back(fmt::format("  └ {} {}, {}", model::to_string(incident.type),
+                                       present::where(incident),
+                                       present::age(incident.first_affected_at, until)));
+        lines.back().targets = {{0, width, {.row = {}, .incident = incident.id, .column = {}}}};
+    }
+    if (!lines.empty()) lines.emplace_back("");
+    return lines;
+}
+
+// Before the line with that text.
+std::vector<Line>::iterator place_of(std::vector<Line>& lines, std::string_view title) {
+    return std::ranges::find_if(
+        lines, [title](const Line& line) { return !line.spans.empty() && line.spans.front().text == title; });
+}
+
+void insert(std::vector<Line>& lines, std::vector<Line>::iterator at, std::vector<Line> more) {
+    lines.insert(at, std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
 constexpr std::string_view help_text =
     "Keys\n"
-    "  up down, j k      select a row, scroll a text\n"
-    "  page up, down     ten at a time; home, end or g, G: first, last\n"
+    "  up down, j k      select a row, scroll a text; g, G: first, last\n"
+    "  page up, down     ten at a time\n"
     "  enter             details of the selected row; from there its incident\n"
-    "  esc               back; on the first screen: clear the filter\n"
-    "  /                 filter: words, FIELD<NUMBER, FIELD>NUMBER, FIELD=TEXT\n"
-    "  s   r             sort by the next column; reverse\n"
-    "  space             pause and go on\n"
+    "  esc               back; on the first screen: no filter, then worst first\n"
+    "  /                 filter: words of address, name, process or verdict,\n"
+    "                    FIELD<NUMBER, FIELD>NUMBER, FIELD=TEXT\n"
+    "  s   S             sort by the next column; the other way round\n"
     "  i   h   ?         incidents, hooks, this help\n"
     "  q                 quit\n"
+    "\n"
+    "Time\n"
+    "  space             pause; go on\n"
+    "  left right        a second back, a second on; the last 15 minutes are kept\n"
+    "  [   ]             a minute back, a minute on\n"
+    "  home end          while paused: the oldest view kept; live again\n"
+    "\n"
+    "Mouse\n"
+    "  click             selects; again: opens; on a heading: sorts by it\n"
+    "  wheel             up and down; with shift the terminal itself selects text\n"
     "\n"
     "Symbols\n"
     "  ✖ critical, failing: most attempts fail, or more than one destination is hit\n"
@@ -120,10 +195,14 @@ constexpr std::string_view help_text =
 
 }  // namespace
 
-std::vector<Line> series_lines(const model::DestinationRow& row, core::UtcNs at,
+std::vector<Line> series_lines(const ViewModel& model, const model::DestinationRow& row,
                                const model::Incident* incident, std::size_t width) {
-    if (row.series.empty()) return {Line("  no series is kept for this destination", Paint::dim)};
-    const std::size_t cells = std::min(span_s, width - label_cells - legend_cells);
+    const auto points = model.series(row);
+    if (points.empty()) return {Line("  no series is kept for this destination", Paint::dim), Line("")};
+    const core::UtcNs at = model.view().at;
+    const std::size_t taken = label_cells + legend_cells;
+    const Axis axis{at, span_for(incident, points, at),
+                    std::clamp<std::size_t>(width > taken ? width - taken : 0, 10, most_cells)};
     const Series all[] = {
         {"attempts", model::Unit::count,
          [](const auto& point) { return std::optional<double>(point.attempts); }},
@@ -132,10 +211,21 @@ std::vector<Line> series_lines(const model::DestinationRow& row, core::UtcNs at,
         {"loss", model::Unit::share, [](const auto& point) { return point.loss_share; }},
     };
     std::vector<Line> lines{
-        Line(fmt::format("The last 2 minutes, until {} UTC", core::to_time_of_day(at)), Paint::bold)};
-    for (const auto& series : all) lines.push_back(spark_line(series, row, at, cells));
-    if (incident != nullptr) lines.push_back(span_line(*incident, at, cells));
+        Line(fmt::format("The last {} minutes, until {} UTC", axis.span_s / 60, core::to_time_of_day(at)),
+             Paint::bold)};
+    for (const auto& series : all) lines.push_back(spark_line(series, points, axis));
+    if (incident != nullptr) lines.push_back(span_line(*incident, axis));
     lines.emplace_back("");
+    return lines;
+}
+
+std::vector<Line> traffic_lines(const model::DestinationRow& row, core::UtcNs at, std::size_t width) {
+    std::vector<Line> lines{Line("Traffic", Paint::bold)};
+    for (const auto& text : {processes_line(row), fact_line(row), times_line(row, at),
+                             fmt::format("netns {}{}", row.netns,
+                                         row.judged ? "" : " · UDP without DNS: counted, not judged")}) {
+        append(lines, painted_lines(present::wrap("  ", text, plain(width))));
+    }
     return lines;
 }
 
@@ -159,9 +249,11 @@ Body incidents_screen(const ViewModel& model, std::size_t width) {
             over ? Paint::dim : present::paint_of(incident.severity));
         line.inverted = i == selected;
         if (i == selected) body.focus = body.lines.size() + 1;
+        line.targets = {{0, width, {.row = {}, .incident = incident.id, .column = {}}}};
         body.lines.push_back(std::move(line));
         const std::string note = present::state_note(incident);
         body.lines.emplace_back("      " + (note.empty() ? present::inert(incident.summary) : note));
+        body.lines.back().targets = body.lines[body.lines.size() - 2].targets;
     }
     return body;
 }
@@ -173,43 +265,67 @@ Body incident_screen(const ViewModel& model, std::size_t width) {
         body.lines.emplace_back("this incident is no longer kept");
         return body;
     }
-    auto lines = painted_lines(present::incident_details(*incident, model.view().at, plain(width)));
-    if (const auto* row = row_of(model.view(), *incident)) {
-        // After what has to be read first: the verdict and what to do next.
-        const auto ladder = std::ranges::find_if(lines, [](const Line& line) {
-            return !line.spans.empty() && line.spans.front().text == "ladder";
-        });
-        auto series = series_lines(*row, model.view().at, incident, width);
-        lines.insert(ladder, std::make_move_iterator(series.begin()), std::make_move_iterator(series.end()));
+    const bool beside = width >= beside_from_width;
+    const std::size_t text_width = beside ? width / 2 : width;
+    const std::size_t rest_width = beside ? width - text_width : width;
+    auto lines =
+        painted_lines(present::incident_details(*incident, model.view().at, plain(text_width - 2 * beside)));
+    // After what has to be read first: the verdict, what to do next, whom else it hurts.
+    auto rest = symptom_lines(model.view(), *incident, rest_width);
+    if (const auto* row = row_of(model.view(), *incident))
+        append(rest, series_lines(model, *row, incident, rest_width));
+    if (beside) {
+        const auto evidence = place_of(lines, "evidence");
+        insert(rest, rest.end(), {std::make_move_iterator(evidence), std::make_move_iterator(lines.end())});
+        lines.erase(evidence, lines.end());
+        body.lines = side_by_side(std::move(lines), std::move(rest), text_width);
+    } else {
+        insert(lines, place_of(lines, "ladder"), std::move(rest));
+        body.lines = std::move(lines);
     }
-    append(body.lines, std::move(lines));
     return body;
+}
+
+// The eight rungs: as they were asked for, else as the row's incident had them.
+std::vector<Line> ladder_lines(const ViewModel& model, const model::DestinationRow& row,
+                               const model::Incident* incident, std::size_t width) {
+    if (const auto* ladder = model.ladder())
+        return painted_lines(present::ladder_text(*ladder, model.view(), plain(width)));
+    std::vector<Line> lines{Line(present::label(row.ref), Paint::bold), Line("")};
+    if (incident != nullptr) {
+        append(lines, painted_lines(present::ladder_steps(incident->ladder, plain(width))));
+        append(lines, painted_lines(present::wrap("", present::inert(incident->summary), plain(width))));
+    } else if (!model.ladder_problem().empty()) {
+        append(lines, painted_lines(present::wrap("  no ladder: ", present::inert(model.ladder_problem()),
+                                                  plain(width))));
+    } else {
+        lines.emplace_back(model.is_paused() ? "  nothing was wrong with it; its ladder is not kept"
+                                             : "  the ladder is being asked for");
+    }
+    return lines;
 }
 
 Body destination_screen(const ViewModel& model, std::size_t width) {
     Body body;
     const auto* row = model.detailed_row();
     if (row == nullptr) {
-        body.lines.emplace_back("this destination is no longer kept");
+        body.lines.emplace_back(model.is_paused() ? "this destination was not seen at that time"
+                                                  : "this destination is no longer kept");
         return body;
     }
     const auto& view = model.view();
     const auto* incident = row->incident ? present::find_incident(view.incidents, *row->incident) : nullptr;
-    if (const auto* ladder = model.ladder()) {
-        append(body.lines, painted_lines(present::ladder_text(*ladder, view, plain(width))));
+    const bool beside = width >= beside_from_width;
+    const std::size_t text_width = beside ? width / 2 : width;
+    const std::size_t rest_width = beside ? width - text_width : width;
+    body.lines = ladder_lines(model, *row, incident, text_width - 2 * beside);
+    auto rest = series_lines(model, *row, incident, rest_width);
+    append(rest, traffic_lines(*row, view.at, rest_width));
+    if (beside) {
+        body.lines = side_by_side(std::move(body.lines), std::move(rest), text_width);
     } else {
-        body.lines.emplace_back(present::label(row->ref), Paint::bold);
-        body.lines.emplace_back(model.ladder_problem().empty()
-                                    ? "  the ladder is being asked for"
-                                    : "  no ladder: " + present::inert(model.ladder_problem()));
-    }
-    body.lines.emplace_back("");
-    append(body.lines, series_lines(*row, view.at, incident, width));
-    body.lines.emplace_back("Traffic", Paint::bold);
-    for (const auto& text : {processes_line(*row), fact_line(*row), times_line(*row, view.at),
-                             fmt::format("netns {}{}", row->netns,
-                                         row->judged ? "" : " · UDP without DNS: counted, not judged")}) {
-        append(body.lines, painted_lines(present::wrap("  ", text, plain(width))));
+        body.lines.emplace_back("");
+        append(body.lines, std::move(rest));
     }
     return body;
 }

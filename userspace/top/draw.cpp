@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "present/inert.h"
 #include "present/text.h"
@@ -17,7 +18,10 @@ using present::Paint;
 constexpr std::uint64_t silence_shown_s = 4;
 
 std::string state_of(const ViewModel& model) {
-    if (model.is_paused()) return "⏸ paused";
+    if (model.is_paused()) {
+        const std::uint64_t behind_ns = model.seconds_behind() * core::ns_per_s;
+        return behind_ns == 0 ? "⏸ paused" : fmt::format("⏸ paused, {} ago", core::to_duration(behind_ns));
+    }
     if (model.silent_seconds() >= silence_shown_s)
         return fmt::format("✖ no news for {} s", model.silent_seconds());
     return "▶ live";
@@ -43,23 +47,33 @@ Line second_line(const ViewModel& model, std::size_t width) {
     return painted_lines(' ' + present::trust_line(model.view(), width - 1)).front();
 }
 
+std::string keys_in_time(const ViewModel& model) {
+    return fmt::format(" ←→:second  [ ]:minute  home:{} back  end:live  enter:open  esc:back",
+                       core::to_duration(model.seconds_kept() * core::ns_per_s));
+}
+
+std::string keys_of_screen(const ViewModel& model) {
+    switch (model.screen()) {
+        case Screen::destinations:
+            return " ?:help  /:filter  s:sort  enter:open  i:incidents  ←:past  space:pause  q:quit";
+        case Screen::incidents:
+            return " ↑↓:select  enter:open  esc:back  ←:past  space:pause  ?:help  q:quit";
+        case Screen::destination_details: {
+            const auto* row = model.detailed_row();
+            const bool has_incident = row != nullptr && row->incident;
+            return fmt::format(" ↑↓:scroll  {}esc:back  ←:past  space:pause  ?:help  q:quit",
+                               has_incident ? "enter:incident  " : "");
+        }
+        default: return " ↑↓:scroll  esc:back  ←:past  space:pause  ?:help  q:quit";
+    }
+}
+
 std::string status_text(const ViewModel& model) {
     if (model.is_typing_filter()) {
         return fmt::format(" filter: {}▏  enter keep  esc clear  (words, or FIELD<N FIELD>N FIELD=TEXT)",
                            present::inert(model.query().filter));
     }
-    switch (model.screen()) {
-        case Screen::destinations:
-            return " ?:help  /:filter  s:sort  enter:open  i:incidents  h:hooks  space:pause  q:quit";
-        case Screen::incidents: return " ↑↓:select  enter:open  esc:back  space:pause  ?:help  q:quit";
-        case Screen::destination_details: {
-            const auto* row = model.detailed_row();
-            const bool has_incident = row != nullptr && row->incident;
-            return fmt::format(" ↑↓:scroll  {}esc:back  space:pause  ?:help  q:quit",
-                               has_incident ? "enter:incident  " : "");
-        }
-        default: return " ↑↓:scroll  esc:back  space:pause  ?:help  q:quit";
-    }
+    return model.is_paused() ? keys_in_time(model) : keys_of_screen(model);
 }
 
 Line status_bar(const ViewModel& model) {
@@ -80,9 +94,13 @@ Body body_of(const ViewModel& model, std::size_t width) {
     return help_screen(width);
 }
 
+std::size_t most_scroll(const Body& body, std::size_t height) {
+    return body.lines.size() > height ? body.lines.size() - height : 0;
+}
+
 // The part of a body that a screen of that height shows, and how much there is below it.
 std::vector<Line> window(Body body, std::size_t scroll, std::size_t height) {
-    const std::size_t most = body.lines.size() > height ? body.lines.size() - height : 0;
+    const std::size_t most = most_scroll(body, height);
     std::size_t start = std::min(scroll, most);
     if (body.focus >= start + height) start = std::min(body.focus + 1 - height, most);
     const std::size_t end = std::min(start + height, body.lines.size());
@@ -93,6 +111,19 @@ std::vector<Line> window(Body body, std::size_t scroll, std::size_t height) {
     return shown;
 }
 
+// Between the lines at the top and the status bar.
+std::vector<Line> middle(const ViewModel& model, std::size_t width, std::size_t height, Extent& extent) {
+    if (!model.has_view() && model.screen() != Screen::help) return {};
+    if (model.screen() == Screen::destinations) {
+        auto main = main_screen(model, width, height);
+        extent = {.table_rows = main.table_rows, .table_width = main.table_width, .most_scroll = 0};
+        return std::move(main.lines);
+    }
+    auto body = body_of(model, width);
+    extent.most_scroll = most_scroll(body, height);
+    return window(std::move(body), model.scroll(), height);
+}
+
 Frame too_small(const ViewModel& model, std::size_t width) {
     if (!model.has_view())
         return {Line(model.problem().empty() ? "netwatch: waiting" : present::inert(model.problem()))};
@@ -101,24 +132,22 @@ Frame too_small(const ViewModel& model, std::size_t width) {
 
 }  // namespace
 
-Frame draw(const ViewModel& model, std::size_t width, std::size_t height) {
-    Frame frame;
+Picture draw(const ViewModel& model, std::size_t width, std::size_t height) {
+    Picture picture;
+    auto& frame = picture.frame;
     if (width < least_width || height < least_height) {
         frame = too_small(model, width);
     } else {
         frame = {first_line(model, width), second_line(model, width), Line("")};
         const std::size_t room = height - frame.size() - 1;
-        auto body = !model.has_view() && model.screen() != Screen::help ? std::vector<Line>{}
-                    : model.screen() == Screen::destinations
-                        ? main_screen(model, width, room)
-                        : window(body_of(model, width), model.scroll(), room);
+        auto body = middle(model, width, room, picture.extent);
         body.resize(room, Line(""));
-        frame.insert(frame.end(), body.begin(), body.end());
+        frame.insert(frame.end(), std::make_move_iterator(body.begin()), std::make_move_iterator(body.end()));
         frame.push_back(status_bar(model));
     }
     frame.resize(height, Line(""));
     for (auto& line : frame) line = fit(std::move(line), width);
-    return frame;
+    return picture;
 }
 
 }  // namespace netwatch::top

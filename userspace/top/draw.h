@@ -13,6 +13,6 @@ namespace netwatch::top {
 constexpr std::size_t least_width = 50;
 constexpr std::size_t least_height = 12;
 
-[[nodiscard]] Frame draw(const ViewModel& model, std::size_t width, std::size_t height);
+[[nodiscard]] Picture draw(const ViewModel& model, std::size_t width, std::size_t height);
 
 }  // namespace netwatch::top

@@ -2,6 +2,7 @@
 #include "top/frame.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "present/inert.h"
 
@@ -31,6 +32,14 @@ Line painted_line(std::string_view text) {
 
 }  // namespace
 
+const Link* link_at(const Frame& frame, std::size_t x, std::size_t y) {
+    if (y >= frame.size()) return nullptr;
+    const auto& targets = frame[y].targets;
+    const auto hit = std::ranges::find_if(
+        targets, [x](const Target& target) { return x >= target.from && x < target.to; });
+    return hit == targets.end() ? nullptr : &hit->link;
+}
+
 Line fit(Line line, std::size_t width) {
     std::size_t used = 0;
     for (auto& span : line.spans) {
@@ -49,6 +58,24 @@ std::vector<Line> painted_lines(std::string_view text) {
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return lines;
+}
+
+std::vector<Line> side_by_side(std::vector<Line> left, std::vector<Line> right, std::size_t left_width) {
+    const std::size_t height = std::max(left.size(), right.size());
+    left.resize(height, Line(""));
+    right.resize(height, Line(""));
+    for (std::size_t i = 0; i < height; ++i) {
+        Line& line = left[i] = fit(std::move(left[i]), left_width);
+        std::size_t used = 0;
+        for (const auto& span : line.spans) used += present::cell_width(span.text);
+        line.spans.push_back({std::string(left_width - used, ' ')});
+        std::ranges::move(right[i].spans, std::back_inserter(line.spans));
+        for (auto& target : right[i].targets) {
+            line.targets.push_back(
+                {target.from + left_width, target.to + left_width, std::move(target.link)});
+        }
+    }
+    return left;
 }
 
 std::string justified(std::string_view left, std::string_view right, std::size_t width) {

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include "model/fields.h"
 #include "present/incidents.h"
@@ -16,8 +18,11 @@ namespace {
 using present::Paint;
 
 constexpr std::size_t spark_from_width = 160;
-constexpr std::size_t spark_cells = 20;
 constexpr std::size_t spark_span_s = 120;
+constexpr std::size_t panel_from_height = 40;  // of the whole screen less its three lines
+constexpr std::size_t panel_height = 12;
+
+std::size_t spark_cells(std::size_t width) { return width < 200 ? 12 : 20; }
 
 Line incident_line(const model::Incident& incident, core::UtcNs at, std::size_t width) {
     const std::string left = fmt::format("{} {}", present::pad_right(model::to_string(incident.type), 19),
@@ -31,6 +36,10 @@ Line incident_line(const model::Incident& incident, core::UtcNs at, std::size_t 
     return line;
 }
 
+void lead_to(Line& line, const model::Incident& incident, std::size_t width) {
+    line.targets = {{0, width, {.row = {}, .incident = incident.id, .column = {}}}};
+}
+
 // The lines of one alarm, the ones that can go first last.
 std::vector<Line> group_lines(const present::IncidentGroup& group, core::UtcNs at, std::size_t width) {
     std::vector<Line> lines{incident_line(*group.root, at, width)};
@@ -41,11 +50,13 @@ std::vector<Line> group_lines(const present::IncidentGroup& group, core::UtcNs a
     for (auto& line : painted_lines(wrapped)) lines.push_back(std::move(line));
     if (const auto others = present::alternatives(*group.root); !others.empty())
         lines.emplace_back("    " + others);
+    for (auto& line : lines) lead_to(line, *group.root, width);
     for (const auto* symptom : group.symptoms) {
         lines.emplace_back(fmt::format("    └ symptom  {} {}, {}", present::where(*symptom),
                                        model::to_string(symptom->type),
                                        present::age(symptom->first_affected_at, at)),
                            Paint::dim);
+        lead_to(lines.back(), *symptom, width);
     }
     return lines;
 }
@@ -100,67 +111,166 @@ std::vector<Line> calm_lines(const model::HostView& view, std::size_t width, std
     return lines;
 }
 
-std::string sparks(const model::DestinationRow& row, core::UtcNs at) {
-    const auto line_of = [&](const present::PointValue& value) {
-        const auto values = present::bucketed(row.series, at, spark_span_s, spark_cells, value);
-        double top = 0;
-        for (const auto& each : values) top = std::max(top, each.value_or(0));
-        return present::sparkline(values, top);
-    };
-    const std::string rtt = line_of([](const model::SeriesPoint& point) { return point.rtt_us; });
-    const std::string failed = line_of([](const model::SeriesPoint& point) {
-        return point.attempts > 0 ? std::optional<double>(point.failed) : std::nullopt;
-    });
-    return "  " + rtt + "  " + failed;
+using Values = std::vector<std::optional<double>>;
+
+std::vector<Span> marked(const Values& values, double top, Paint paint_of_some) {
+    std::vector<Span> spans;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const Paint paint = values[i].value_or(0) > 0 ? paint_of_some : Paint::plain;
+        if (spans.empty() || spans.back().paint != paint) spans.push_back({"", paint});
+        spans.back().text += present::sparkline(std::span(values).subspan(i, 1), top);
+    }
+    return spans;
 }
 
-std::string sorted_by(const present::RowQuery& query) {
+// Two minutes of round trip, loss and failed attempts, each after two spaces.
+std::vector<Span> sparks(const ViewModel& model, const model::DestinationRow& row, std::size_t cells) {
+    const auto series = model.series(row);
+    const auto values_of = [&](const present::PointValue& value) {
+        return present::bucketed(series, model.view().at, spark_span_s, cells, value);
+    };
+    const auto rtt = values_of([](const model::SeriesPoint& point) { return point.rtt_us; });
+    const auto loss = values_of([](const model::SeriesPoint& point) { return point.loss_share; });
+    const auto failed = values_of(present::failed_share);
+    std::vector<Span> spans{{"  " + present::sparkline(rtt, present::top_of_rtt(rtt)) + "  "}};
+    std::ranges::move(marked(loss, present::top_of_loss, Paint::yellow), std::back_inserter(spans));
+    spans.push_back({"  "});
+    std::ranges::move(marked(failed, 1.0, Paint::red), std::back_inserter(spans));
+    return spans;
+}
+
+// Headings with an arrow at the one that the table is sorted by; each can be clicked.
+Line headings(std::span<const present::Column> columns, const present::RowQuery& query) {
+    Line line;
+    std::string text(present::mark_width, ' ');
+    for (const auto& column : columns) {
+        const std::size_t from = present::cell_width(text);
+        std::string title(column.field->title);
+        if (column.field->id == query.sort_by) {
+            const std::string_view arrow = query.reverse ? "↑" : "↓";
+            title = column.is_text() ? title + std::string(arrow) : std::string(arrow) + title;
+        }
+        // An arrow may stand in the space between two columns.
+        if (!column.is_text() && present::cell_width(title) > column.width) {
+            text.pop_back();
+            text += present::pad_left(title, column.width + 1) + ' ';
+        } else {
+            text += (column.is_text() ? present::pad_right(title, column.width)
+                                      : present::pad_left(title, column.width)) +
+                    ' ';
+        }
+        line.targets.push_back({from,
+                                present::cell_width(text),
+                                {.row = {}, .incident = {}, .column = std::string(column.field->id)}});
+    }
+    text.pop_back();
+    line.spans = {{std::move(text), Paint::bold}};
+    return line;
+}
+
+// The mark and the verdict carry the colour; the rest has to be read on any background.
+Line row_of_table(const model::DestinationRow& row, std::span<const present::Column> columns,
+                  std::size_t table_width) {
+    const Paint paint = row.severity ? present::paint_of(*row.severity) : Paint::plain;
+    const std::string mark = row.severity ? fmt::format("{} ", present::symbol(*row.severity)) : "  ";
+    Line line;
+    line.spans = {{mark, paint},
+                  {"", row.severity == model::Severity::critical ? Paint::bold : Paint::plain}};
+    for (const auto& column : columns) {
+        std::string text = present::cell(row, column);
+        if (column.field->id == "verdict") {
+            line.spans.push_back({std::move(text), paint});
+        } else {
+            line.spans[1].text += text + ' ';
+        }
+    }
+    std::size_t used = 0;
+    for (const auto& span : line.spans) used += present::cell_width(span.text);
+    line.spans.push_back({std::string(table_width > used ? table_width - used : 0, ' ')});
+    return line;
+}
+
+std::string sorted_by(const ViewModel& model) {
+    const auto& query = model.query();
     const auto* field = model::find_field(query.sort_by);
     std::string text = field == nullptr ? "worst first" : fmt::format("by {}", field->title);
     if (query.reverse) text += ", reversed";
-    if (!query.filter.empty()) text += fmt::format(", only {}", present::inert(query.filter));
-    return text;
+    if (query.filter.empty()) return text;
+    return text + fmt::format(", only {}: {} of {}", present::inert(query.filter),
+                              present::grouped(model.matching()),
+                              present::grouped(model.view().observer.destinations));
 }
 
-std::vector<Line> table_lines(const ViewModel& model, std::size_t width, std::size_t room) {
-    const bool with_sparks = width >= spark_from_width;
-    const std::size_t table_width = with_sparks ? width - 2 * (spark_cells + 2) : width;
-    const auto columns = present::columns_for(table_width);
-    const auto rows = model.rows();
-    std::string headings = present::pad_right(present::heading_line(columns), table_width);
-    if (with_sparks) headings += "  " + present::pad_right("RTT, 2 MIN", spark_cells) + "  FAILED, 2 MIN";
-    std::vector<Line> lines{Line(headings, Paint::bold)};
-    const std::size_t visible = room > 2 ? room - 2 : 0;
-    const std::size_t selected = model.selected_row();
-    const std::size_t start = selected >= visible && visible > 0 ? selected + 1 - visible : 0;
-    for (std::size_t i = start; i < std::min(rows.size(), start + visible); ++i) {
-        std::string text = present::pad_right(present::row_line(*rows[i], columns), table_width);
-        if (with_sparks) text += sparks(*rows[i], model.view().at);
-        Line line(text, rows[i]->severity ? present::paint_of(*rows[i]->severity) : Paint::plain);
-        line.inverted = i == selected;
-        lines.push_back(std::move(line));
+// What is known of the selected row, for a screen that has the room.
+std::vector<Line> panel_lines(const ViewModel& model, std::size_t width) {
+    const auto& row = *model.rows()[model.selected_row()];
+    std::vector<Line> lines{Line(present::label(row.ref), Paint::bold)};
+    const auto* incident =
+        row.incident ? present::find_incident(model.view().incidents, *row.incident) : nullptr;
+    for (auto more :
+         {series_lines(model, row, incident, width), traffic_lines(row, model.view().at, width)}) {
+        std::ranges::move(more, std::back_inserter(lines));
+    }
+    return lines;
+}
+
+void add_rows(const ViewModel& model, std::span<const present::Column> columns, MainScreen& screen,
+              std::size_t width) {
+    const auto& rows = model.rows();
+    const std::size_t start = model.first_row(screen.table_rows);
+    for (std::size_t i = start; i < std::min(rows.size(), start + screen.table_rows); ++i) {
+        Line line = row_of_table(*rows[i], columns, screen.table_width);
+        if (screen.table_width < width)
+            std::ranges::move(sparks(model, *rows[i], spark_cells(width)), std::back_inserter(line.spans));
+        line.inverted = i == model.selected_row();
+        line.targets = {{0, width, {.row = id_of(*rows[i]), .incident = {}, .column = {}}}};
+        screen.lines.push_back(std::move(line));
     }
     if (rows.empty())
-        lines.emplace_back(model.query().filter.empty() ? "  none yet" : "  none matches the filter");
-    const std::size_t unseen = rows.size() > visible ? rows.size() - visible : 0;
-    lines.resize(room - 1, Line(""));
-    const std::string hidden =
-        unseen > 0 ? fmt::format("  … {} more", present::grouped(unseen)) : std::string();
-    lines.emplace_back(justified(hidden, sorted_by(model.query()), width), Paint::dim);
-    return lines;
+        screen.lines.emplace_back(model.query().filter.empty() ? "  none yet" : "  none matches the filter");
+}
+
+void add_table(const ViewModel& model, MainScreen& screen, std::size_t width, std::size_t height) {
+    const bool with_sparks = width >= spark_from_width;
+    screen.table_width = with_sparks ? width - 3 * (spark_cells(width) + 2) : width;
+    const auto columns = present::columns_for(screen.table_width);
+    Line heading = headings(columns, model.query());
+    if (with_sparks) {
+        auto& text = heading.spans.front().text =
+            present::pad_right(heading.spans.front().text, screen.table_width);
+        for (const auto* title : {"RTT, 2 MIN", "LOSS", "FAILED"})
+            text += "  " + present::pad_right(title, spark_cells(width));
+    }
+    screen.lines.push_back(std::move(heading));
+    screen.table_rows = height - std::min(height, screen.lines.size() + 1);
+    add_rows(model, columns, screen, width);
 }
 
 }  // namespace
 
-std::vector<Line> main_screen(const ViewModel& model, std::size_t width, std::size_t height) {
+MainScreen main_screen(const ViewModel& model, std::size_t width, std::size_t height) {
     const auto& view = model.view();
     const auto groups = present::group_incidents(view.incidents, false);
     const std::size_t room = std::max<std::size_t>(height * 2 / 5, 3);
-    auto lines = groups.empty() ? calm_lines(view, width, room) : alarm_lines(groups, view.at, width, room);
-    lines.emplace_back("");
-    const auto table = table_lines(model, width, height - lines.size());
-    lines.insert(lines.end(), table.begin(), table.end());
-    return lines;
+    MainScreen screen;
+    screen.lines = groups.empty() ? calm_lines(view, width, room) : alarm_lines(groups, view.at, width, room);
+    screen.lines.emplace_back("");
+    add_table(model, screen, width, height);
+    if (height >= panel_from_height && screen.lines.size() + panel_height + 2 < height &&
+        !model.rows().empty()) {
+        auto panel = panel_lines(model, width);
+        panel.resize(std::min(panel.size(), height - screen.lines.size() - 2));
+        screen.lines.resize(height - 1 - panel.size(), Line(""));
+        std::ranges::move(panel, std::back_inserter(screen.lines));
+    }
+    screen.lines.resize(height - 1, Line(""));
+    const std::uint64_t hidden =
+        model.matching() > screen.table_rows ? model.matching() - screen.table_rows : 0;
+    screen.lines.emplace_back(
+        justified(hidden > 0 ? fmt::format("  … {} more", present::grouped(hidden)) : "", sorted_by(model),
+                  width),
+        Paint::dim);
+    return screen;
 }
 
 }  // namespace netwatch::top

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "present/inert.h"
+#include "top/crash_guard.h"
 #include "top/draw.h"
 #include "top/terminal.h"
 #include "top/view_model.h"
@@ -28,6 +29,9 @@ using Clock = std::chrono::steady_clock;
 // How long a key may wait; small enough that nobody feels it.
 constexpr int key_wait_ms = 30;
 
+// A second is told again while it lasts, and told late where records wait in the ring.
+constexpr std::int64_t told_again_ns = 5'000'000'000;
+
 // Asks the feed when it is time to, and keeps count of how long nothing new has come.
 class Refresher {
 public:
@@ -38,29 +42,37 @@ public:
 
     // Whether there is something new to draw.
     bool tick(Clock::time_point now) {
-        const auto wanted = model_.wanted_ladder();
-        const bool new_target = wanted && wanted != asked_;
-        if (now < next_ && !new_target) return false;
-        asked_ = wanted;
-        if (wanted) model_.set_ladder(*wanted, feed_.ladder(*wanted));
-        if (now < next_) return true;
-        next_ = now + period_;
-        take(feed_.view(), now);
-        return true;
+        ask(now);
+        auto answer = feed_.take();
+        if (answer && !*answer) model_.set_problem(answer->error().message);
+        if (answer && *answer) take(std::move(**answer), now);
+        const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - changed_);
+        const bool counted = silent != silent_;
+        silent_ = silent;
+        model_.set_silence(static_cast<std::uint64_t>(std::max<std::int64_t>(silent.count(), 0)));
+        return answer || counted;
     }
 
 private:
-    void take(core::Result<model::HostView> view, Clock::time_point now) {
-        if (!view) {
-            model_.set_problem(view.error().message);
-        } else {
-            model_.set_problem({});
-            if (view->at != last_at_) changed_ = now;
-            last_at_ = view->at;
-            model_.set_view(std::move(*view));
-        }
-        const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - changed_);
-        model_.set_silence(static_cast<std::uint64_t>(std::max<std::int64_t>(silent.count(), 0)));
+    void ask(Clock::time_point now) {
+        Question question = model_.question();
+        const bool is_other = question.query != asked_.query || question.ladder_of != asked_.ladder_of;
+        if (now < next_ && !is_other) return;
+        next_ = now + period_;
+        // Rows that another query brings have told nothing yet.
+        if (answered_ == question.query) question.series_after = {last_at_.ns - told_again_ns};
+        asked_ = question;
+        feed_.ask(std::move(question));
+    }
+
+    void take(Answer answer, Clock::time_point now) {
+        model_.set_problem({});
+        if (answer.view.at != last_at_) changed_ = now;
+        last_at_ = answer.view.at;
+        answered_ = answer.question.query;
+        model_.set_view(std::move(answer.view));
+        if (answer.question.ladder_of && answer.ladder)
+            model_.set_ladder(*answer.question.ladder_of, std::move(*answer.ladder));
     }
 
     ViewModel& model_;
@@ -68,28 +80,41 @@ private:
     std::chrono::milliseconds period_;
     Clock::time_point next_ = Clock::time_point::min();
     Clock::time_point changed_ = Clock::now();
+    std::chrono::seconds silent_{0};
     core::UtcNs last_at_;
-    std::optional<model::Endpoint> asked_;
+    Question asked_;
+    std::optional<present::RowQuery> answered_;
 };
 
+Picture picture_of(ViewModel& model) {
+    const auto size = ftxui::Terminal::Size();
+    auto picture = draw(model, static_cast<std::size_t>(std::max(size.dimx, 1)),
+                        static_cast<std::size_t>(std::max(size.dimy, 1)));
+    model.set_extent(picture.extent);
+    return picture;
+}
+
 void run_loop(const TopOptions& options, ViewModel& model, Feed& feed) {
+    const CrashGuard guard;
     auto screen = ftxui::ScreenInteractive::Fullscreen();
-    screen.TrackMouse(false);
     // FTXUI 5.0 leaves the shape of a cursor that nobody set undefined, and writes it to the terminal.
     screen.SetCursor({.x = 0, .y = 0, .shape = ftxui::Screen::Cursor::Hidden});
-    auto picture = ftxui::Renderer([&] {
-        const auto size = ftxui::Terminal::Size();
-        return to_element(draw(model, static_cast<std::size_t>(std::max(size.dimx, 1)),
-                               static_cast<std::size_t>(std::max(size.dimy, 1))),
-                          options.style);
+    Picture picture;
+    Input input;
+    auto renderer = ftxui::Renderer([&] {
+        picture = picture_of(model);
+        return to_element(picture.frame, options.style);
     });
-    auto component =
-        ftxui::CatchEvent(picture, [&](const ftxui::Event& event) { return apply(event, model); });
+    auto component = ftxui::CatchEvent(
+        renderer, [&](const ftxui::Event& event) { return input.apply(event, picture.frame, model); });
     ftxui::Loop loop(&screen, component);
     Refresher refresher(model, feed, options.refresh);
     while (!loop.HasQuitted() && !model.wants_quit()) {
         loop.RunOnce();
-        if (refresher.tick(Clock::now())) screen.PostEvent(ftxui::Event::Custom);
+        if (refresher.tick(Clock::now())) {
+            guard.arm();
+            screen.PostEvent(ftxui::Event::Custom);
+        }
         poll(nullptr, 0, key_wait_ms);
     }
 }
@@ -103,10 +128,7 @@ bool is_live_terminal() {
 }
 
 core::Result<void> run(const TopOptions& options, Feed& feed) {
-    auto first = feed.view();
-    if (!first) return std::unexpected(first.error());
     ViewModel model;
-    model.set_view(std::move(*first));
     try {
         run_loop(options, model, feed);
     } catch (const std::exception& problem) {

@@ -3,8 +3,8 @@
 //
 //     if (top::is_live_terminal()) auto done = top::run({.style = style}, feed);
 //
-// Starts no thread. The terminal is as it was before when run() returns, by whatever way: q, SIGINT, SIGTERM,
-// an error.
+// Starts no thread of its own. The terminal is as it was before when run() returns, by whatever way (q,
+// SIGINT, SIGTERM, an error), while the process is stopped by SIGTSTP, and when it dies of a fault.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ struct TopOptions {
 // stdin and stdout are terminals that can move a cursor.
 [[nodiscard]] bool is_live_terminal();
 
-// Until the user quits. Errors: those of the feed's first view.
+// Until the user quits. What the feed cannot answer is said on the screen; an error is the screen's own.
 [[nodiscard]] core::Result<void> run(const TopOptions& options, Feed& feed);
 
 }  // namespace netwatch::top

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace netwatch::top {
@@ -24,6 +25,36 @@ ftxui::Element painted(const Span& span, bool inverted, const present::Style& st
     return element;
 }
 
+constexpr std::ptrdiff_t wheel_lines = 3;
+
+std::optional<Key> key_of(const ftxui::Event& event) {
+    using ftxui::Event;
+    // FTXUI knows xterm's codes; the others are those of tmux, screen, the Linux console and rxvt.
+    static const std::array keys{
+        std::pair{Event::ArrowUp, Key::up},
+        std::pair{Event::ArrowDown, Key::down},
+        std::pair{Event::ArrowLeft, Key::left},
+        std::pair{Event::ArrowRight, Key::right},
+        std::pair{Event::PageUp, Key::page_up},
+        std::pair{Event::PageDown, Key::page_down},
+        std::pair{Event::Home, Key::home},
+        std::pair{Event::Special("\x1b[1~"), Key::home},
+        std::pair{Event::Special("\x1b[7~"), Key::home},
+        std::pair{Event::Special("\x1bOH"), Key::home},
+        std::pair{Event::End, Key::end},
+        std::pair{Event::Special("\x1b[4~"), Key::end},
+        std::pair{Event::Special("\x1b[8~"), Key::end},
+        std::pair{Event::Special("\x1bOF"), Key::end},
+        std::pair{Event::Return, Key::enter},
+        std::pair{Event::Escape, Key::escape},
+        std::pair{Event::Backspace, Key::backspace},
+        std::pair{Event::Delete, Key::backspace},
+        std::pair{Event::F1, Key::help},
+    };
+    const auto known = std::ranges::find(keys, event, [](const auto& pair) { return pair.first; });
+    return known == keys.end() ? std::nullopt : std::optional(known->second);
+}
+
 }  // namespace
 
 ftxui::Element to_element(const Frame& frame, const present::Style& style) {
@@ -36,27 +67,30 @@ ftxui::Element to_element(const Frame& frame, const present::Style& style) {
     return ftxui::vbox(std::move(rows));
 }
 
-bool apply(const ftxui::Event& event, ViewModel& model) {
+bool Input::apply(const ftxui::Event& event, const Frame& frame, ViewModel& model) {
     using ftxui::Event;
-    static const std::array<std::pair<Event, Key>, 11> keys{{{Event::ArrowUp, Key::up},
-                                                             {Event::ArrowDown, Key::down},
-                                                             {Event::PageUp, Key::page_up},
-                                                             {Event::PageDown, Key::page_down},
-                                                             {Event::Home, Key::home},
-                                                             {Event::End, Key::end},
-                                                             {Event::Return, Key::enter},
-                                                             {Event::Escape, Key::escape},
-                                                             {Event::Backspace, Key::backspace},
-                                                             {Event::F1, Key::help},
-                                                             {Event::Delete, Key::backspace}}};
-    const auto known = std::ranges::find(keys, event, [](const auto& pair) { return pair.first; });
-    if (known != keys.end()) {
-        model.press(known->second);
+    Event copy = event;
+    if (copy.is_mouse()) return apply_mouse(copy.mouse(), frame, model);
+    if (const auto key = key_of(event)) {
+        model.press(*key);
         return true;
     }
     if (!event.is_character()) return false;
     model.type(event.character());
     return true;
+}
+
+bool Input::apply_mouse(const ftxui::Mouse& mouse, const Frame& frame, ViewModel& model) {
+    if (mouse.button == ftxui::Mouse::WheelUp || mouse.button == ftxui::Mouse::WheelDown) {
+        model.wheel(mouse.button == ftxui::Mouse::WheelUp ? -wheel_lines : wheel_lines);
+        return true;
+    }
+    const bool was_down =
+        std::exchange(is_down_, mouse.button == ftxui::Mouse::Left && mouse.motion == ftxui::Mouse::Pressed);
+    if (!is_down_ || was_down || mouse.x < 0 || mouse.y < 0) return false;
+    const Link* link = link_at(frame, static_cast<std::size_t>(mouse.x), static_cast<std::size_t>(mouse.y));
+    if (link != nullptr) model.click(*link);
+    return link != nullptr;
 }
 
 }  // namespace netwatch::top

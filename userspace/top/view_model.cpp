@@ -2,8 +2,10 @@
 #include "top/view_model.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/fields.h"
+#include "top/order.h"
 
 namespace netwatch::top {
 namespace {
@@ -11,47 +13,55 @@ namespace {
 constexpr std::ptrdiff_t page = 10;
 constexpr std::ptrdiff_t everything = 1'000'000'000;
 constexpr std::size_t longest_filter = 200;
+constexpr std::int64_t minute_ns = 60'000'000'000;
 
-RowId id_of(const model::DestinationRow& row) { return {row.ref.endpoint, row.netns, row.perspective}; }
+std::size_t moved(std::size_t from, std::ptrdiff_t by, std::size_t last) {
+    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(from) + by, 0,
+                                                               static_cast<std::ptrdiff_t>(last)));
+}
 
-std::size_t moved(std::size_t from, std::ptrdiff_t by, std::size_t size) {
-    const std::ptrdiff_t last = size == 0 ? 0 : static_cast<std::ptrdiff_t>(size) - 1;
-    return static_cast<std::size_t>(
-        std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(from) + by, 0, last));
+std::uint64_t seconds_between(core::UtcNs from, core::UtcNs to) {
+    return to < from ? 0
+                     : static_cast<std::uint64_t>(std::llround(static_cast<double>(to.ns - from.ns) / 1e9));
+}
+
+// One character, however many bytes it has.
+std::string without_last(std::string text) {
+    while (!text.empty() && (text.back() & '\xc0') == '\x80') text.pop_back();
+    if (!text.empty()) text.pop_back();
+    return text;
 }
 
 }  // namespace
 
 void ViewModel::set_view(model::HostView view) {
-    if (paused_ && view_) return;
-    view_ = std::move(view);
+    history_.keep(std::move(view));
+    if (!paused_ || !shown_) show_moment(history_.last());
 }
 
 void ViewModel::set_ladder(const model::Endpoint& target, core::Result<model::Ladder> ladder) {
-    if (paused_ && ladder_target_ == target && ladder_) return;
+    if (paused_) return;
     ladder_target_ = target;
+    ladder_at_ = history_.is_empty() ? core::UtcNs{} : history_.last();
     ladder_ = std::move(ladder);
 }
 
+void ViewModel::set_extent(const Extent& extent) {
+    extent_ = extent;
+    scroll_ = std::min(scroll_, extent_.most_scroll);
+}
+
 void ViewModel::press(Key key) {
-    if (typing_filter_) {
-        if (key == Key::enter) typing_filter_ = false;
-        if (key == Key::escape) typing_filter_ = false, query_.filter.clear();
-        if (key == Key::backspace) {
-            // One character, however many bytes it has.
-            while (!query_.filter.empty() && (query_.filter.back() & '\xc0') == '\x80')
-                query_.filter.pop_back();
-            if (!query_.filter.empty()) query_.filter.pop_back();
-        }
-        return;
-    }
+    if (typing_filter_) return press_in_filter(key);
     switch (key) {
         case Key::up: return move(-1);
         case Key::down: return move(1);
+        case Key::left: return move_in_time(-1);
+        case Key::right: return move_in_time(1);
         case Key::page_up: return move(-page);
         case Key::page_down: return move(page);
-        case Key::home: return move(-everything);
-        case Key::end: return move(everything);
+        case Key::home: return paused_ ? show_moment(history_.first()) : move(-everything);
+        case Key::end: return paused_ ? go_live() : move(everything);
         case Key::enter: return open_details();
         case Key::escape:
         case Key::backspace: return go_back();
@@ -59,13 +69,23 @@ void ViewModel::press(Key key) {
     }
 }
 
-void ViewModel::type(std::string_view character) {
-    if (typing_filter_) return type_into_filter(character);
-    if (character.size() == 1) command(character.front());
+void ViewModel::press_in_filter(Key key) {
+    switch (key) {
+        case Key::up: return move(-1);
+        case Key::down: return move(1);
+        case Key::enter: typing_filter_ = false; return;
+        case Key::escape: typing_filter_ = false; return edit_filter({});
+        case Key::backspace: return edit_filter(without_last(query_.filter));
+        default: return;
+    }
 }
 
-void ViewModel::type_into_filter(std::string_view character) {
-    if (query_.filter.size() + character.size() <= longest_filter) query_.filter += character;
+void ViewModel::type(std::string_view character) {
+    if (!typing_filter_) {
+        if (character.size() == 1) command(character.front());
+    } else if (query_.filter.size() + character.size() <= longest_filter) {
+        edit_filter(query_.filter + std::string(character));
+    }
 }
 
 void ViewModel::command(char key) {
@@ -75,7 +95,9 @@ void ViewModel::command(char key) {
         case 'k': return move(-1);
         case 'g': return move(-everything);
         case 'G': return move(everything);
-        case ' ': paused_ = !paused_; return;
+        case ' ': return paused_ ? go_live() : move_in_time(0);
+        case '[': return shown_ ? show_moment({shown_->at.ns - minute_ns}) : void();
+        case ']': return shown_ ? show_moment({shown_->at.ns + minute_ns}) : void();
         case 'i': return show(Screen::incidents);
         case 'h': return show(Screen::hooks);
         case '?': return show(Screen::help);
@@ -84,10 +106,33 @@ void ViewModel::command(char key) {
             typing_filter_ = true;
             return;
         case 's': return sort_by_next();
-        case 'r': query_.reverse = !query_.reverse; return;
+        case 'S': query_.reverse = !query_.reverse; return arrange();
         default: return;
     }
 }
+
+void ViewModel::click(const Link& link) {
+    typing_filter_ = false;
+    if (!link.column.empty()) {
+        sort_by(link.column);
+    } else if (link.row && screen_ == Screen::destinations) {
+        const auto clicked = std::ranges::find(rows_, *link.row, [](const auto* row) { return id_of(*row); });
+        if (clicked == rows_.end()) return;
+        const auto index = static_cast<std::size_t>(clicked - rows_.begin());
+        const bool again = row_ && index == selected_row();
+        select(index);
+        if (again) open_details();
+    } else if (!link.incident.empty()) {
+        const bool again = incident_ == link.incident;
+        if (screen_ == Screen::incidents && !again) {
+            incident_ = link.incident;
+        } else {
+            open_incident(link.incident);
+        }
+    }
+}
+
+void ViewModel::wheel(std::ptrdiff_t lines) { move(lines); }
 
 void ViewModel::show(Screen screen) {
     // The same key again leads back.
@@ -98,92 +143,157 @@ void ViewModel::show(Screen screen) {
 
 void ViewModel::go_back() {
     scroll_ = 0;
-    if (screen_ == Screen::destinations) {
-        query_.filter.clear();
-    } else if (screen_ == Screen::incident_details) {
+    if (screen_ == Screen::incident_details) {
         screen_ = came_from_;
-    } else {
+    } else if (screen_ != Screen::destinations) {
         screen_ = Screen::destinations;
+    } else if (!query_.filter.empty()) {
+        edit_filter({});
+    } else {
+        query_ = {};
+        arrange();
     }
 }
 
 void ViewModel::open_details() {
-    if (!view_) return;
+    if (!shown_) return;
     if (screen_ == Screen::destinations) {
-        const auto shown = rows();
-        if (shown.empty()) return;
-        row_ = id_of(*shown[selected_row()]);
+        if (rows_.empty()) return;
+        select(selected_row());
         screen_ = Screen::destination_details;
+        scroll_ = 0;
     } else if (screen_ == Screen::incidents) {
         const auto list = incident_list();
-        if (list.empty()) return;
-        incident_ = list[selected_incident()]->id;
-        came_from_ = Screen::incidents;
-        screen_ = Screen::incident_details;
+        if (!list.empty()) open_incident(list[selected_incident()]->id);
     } else if (screen_ == Screen::destination_details) {
         const auto* row = detailed_row();
-        if (row == nullptr || !row->incident) return;
-        incident_ = *row->incident;
-        came_from_ = Screen::destination_details;
-        screen_ = Screen::incident_details;
+        if (row != nullptr && row->incident) open_incident(*row->incident);
     }
+}
+
+void ViewModel::open_incident(const std::string& id) {
+    if (screen_ != Screen::incident_details) came_from_ = screen_;
+    incident_ = id;
+    screen_ = Screen::incident_details;
     scroll_ = 0;
 }
 
 void ViewModel::move(std::ptrdiff_t by) {
     if (screen_ == Screen::destinations || screen_ == Screen::incidents) return move_selection(by);
-    scroll_ = moved(scroll_, by, static_cast<std::size_t>(everything));
+    scroll_ = moved(scroll_, by, extent_.most_scroll);
 }
 
 void ViewModel::move_selection(std::ptrdiff_t by) {
-    if (!view_) return;
+    if (!shown_) return;
     if (screen_ == Screen::destinations) {
-        const auto shown = rows();
-        if (!shown.empty()) row_ = id_of(*shown[moved(selected_row(), by, shown.size())]);
+        if (!rows_.empty()) select(moved(selected_row(), by, rows_.size() - 1));
         return;
     }
     const auto list = incident_list();
-    if (!list.empty()) incident_ = list[moved(selected_incident(), by, list.size())]->id;
+    if (!list.empty()) incident_ = list[moved(selected_incident(), by, list.size() - 1)]->id;
+}
+
+void ViewModel::select(std::size_t index) {
+    const std::size_t before = selected_row();
+    const std::size_t line = before - first_row(extent_.table_rows);
+    const auto by = static_cast<std::ptrdiff_t>(index) - static_cast<std::ptrdiff_t>(before);
+    row_line_ = moved(line, by, std::max<std::size_t>(extent_.table_rows, 1) - 1);
+    row_index_ = index;
+    row_ = id_of(*rows_[index]);
+}
+
+// No step at all: stops where it is.
+void ViewModel::move_in_time(std::ptrdiff_t steps) {
+    if (!shown_) return;
+    if (steps > 0 && shown_->at >= history_.last()) return go_live();
+    if (steps > 0 && !paused_) return;
+    paused_ = true;
+    if (steps != 0) show_moment(history_.moment(shown_->at, steps));
+}
+
+void ViewModel::show_moment(core::UtcNs at) {
+    shown_ = history_.view(at);
+    arrange();
+}
+
+void ViewModel::go_live() {
+    paused_ = false;
+    show_moment(history_.last());
 }
 
 void ViewModel::sort_by_next() {
     std::vector<std::string_view> ids{""};
-    for (const auto& field : model::destination_fields()) {
-        if (field.width > 0) ids.push_back(field.id);
-    }
+    for (const auto& column : present::columns_for(extent_.table_width)) ids.push_back(column.field->id);
     const auto now = std::ranges::find(ids, query_.sort_by);
     const auto next = static_cast<std::size_t>(now - ids.begin()) + 1;
     query_.sort_by = ids[next % ids.size()];
+    query_.reverse = false;
+    arrange();
 }
 
-std::optional<model::Endpoint> ViewModel::wanted_ladder() const {
-    if (screen_ != Screen::destination_details) return std::nullopt;
-    return row_ ? std::optional(row_->endpoint) : std::nullopt;
+void ViewModel::sort_by(std::string_view id) {
+    query_.reverse = query_.sort_by == id && !query_.reverse;
+    query_.sort_by = id;
+    arrange();
 }
 
-std::vector<const model::DestinationRow*> ViewModel::rows() const {
-    if (!view_) return {};
-    return present::select_rows(view_->destinations, query_);
+void ViewModel::edit_filter(std::string filter) {
+    query_.filter = std::move(filter);
+    arrange();
+}
+
+void ViewModel::arrange() {
+    if (!shown_) return;
+    rows_ = present::select_rows(shown_->destinations, query_);
+    if (query_.sort_by.empty() && !query_.reverse) rows_ = calm_order(std::move(rows_), order_);
+    order_.clear();
+    for (const auto* row : rows_) order_.push_back(id_of(*row));
+    row_index_ = selected_row();
+}
+
+Question ViewModel::question() const {
+    Question question{.query = query_, .ladder_of = {}, .series_after = {}};
+    if (screen_ == Screen::destination_details && row_ && !paused_) question.ladder_of = row_->endpoint;
+    return question;
+}
+
+std::uint64_t ViewModel::seconds_behind() const { return seconds_between(shown_->at, history_.last()); }
+
+std::uint64_t ViewModel::seconds_kept() const { return seconds_between(history_.first(), history_.last()); }
+
+std::vector<model::SeriesPoint> ViewModel::series(const model::DestinationRow& row) const {
+    return history_.series(id_of(row), shown_->at);
 }
 
 std::size_t ViewModel::selected_row() const {
-    const auto shown = rows();
-    const auto found =
-        std::ranges::find_if(shown, [&](const auto* row) { return row_ && id_of(*row) == *row_; });
-    return found == shown.end() ? 0 : static_cast<std::size_t>(found - shown.begin());
+    if (!row_ || rows_.empty()) return 0;
+    const auto found = std::ranges::find(rows_, *row_, [](const auto* row) { return id_of(*row); });
+    return found == rows_.end() ? std::min(row_index_, rows_.size() - 1)
+                                : static_cast<std::size_t>(found - rows_.begin());
+}
+
+std::size_t ViewModel::first_row(std::size_t visible) const {
+    if (visible == 0 || rows_.size() <= visible) return 0;
+    const std::size_t selected = selected_row();
+    const std::size_t line = std::min(row_line_, visible - 1);
+    return std::min(selected - std::min(line, selected), rows_.size() - visible);
+}
+
+std::uint64_t ViewModel::matching() const {
+    const bool is_part = !paused_ && shown_->destinations.size() >= Question::most_rows;
+    return is_part ? std::max<std::uint64_t>(shown_->matching, rows_.size()) : rows_.size();
 }
 
 const model::DestinationRow* ViewModel::detailed_row() const {
-    if (!view_ || !row_) return nullptr;
-    const auto found =
-        std::ranges::find_if(view_->destinations, [&](const auto& row) { return id_of(row) == *row_; });
-    return found == view_->destinations.end() ? nullptr : &*found;
+    if (!shown_ || !row_) return nullptr;
+    const auto found = std::ranges::find(shown_->destinations, *row_, id_of);
+    return found == shown_->destinations.end() ? nullptr : &*found;
 }
 
 std::vector<const model::Incident*> ViewModel::incident_list() const {
-    if (!view_) return {};
+    if (!shown_) return {};
     std::vector<const model::Incident*> list;
-    for (const auto& group : present::group_incidents(view_->incidents, true)) {
+    for (const auto& group : present::group_incidents(shown_->incidents, true)) {
         list.push_back(group.root);
         list.insert(list.end(), group.symptoms.begin(), group.symptoms.end());
     }
@@ -198,17 +308,20 @@ std::size_t ViewModel::selected_incident() const {
 }
 
 const model::Incident* ViewModel::detailed_incident() const {
-    return view_ ? present::find_incident(view_->incidents, incident_) : nullptr;
+    return shown_ ? present::find_incident(shown_->incidents, incident_) : nullptr;
+}
+
+bool ViewModel::has_fitting_ladder() const {
+    return ladder_ && row_ && ladder_target_ == row_->endpoint &&
+           (!paused_ || (shown_ && shown_->at == ladder_at_));
 }
 
 const model::Ladder* ViewModel::ladder() const {
-    const bool is_wanted = ladder_ && ladder_target_ == wanted_ladder();
-    return is_wanted && *ladder_ ? &**ladder_ : nullptr;
+    return has_fitting_ladder() && *ladder_ ? &**ladder_ : nullptr;
 }
 
 std::string ViewModel::ladder_problem() const {
-    const bool is_wanted = ladder_ && ladder_target_ == wanted_ladder();
-    return is_wanted && !*ladder_ ? ladder_->error().message : std::string();
+    return has_fitting_ladder() && !*ladder_ ? ladder_->error().message : std::string();
 }
 
 }  // namespace netwatch::top

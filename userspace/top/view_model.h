@@ -4,7 +4,7 @@
 //     ViewModel model;
 //     model.set_view(view);
 //     model.press(Key::down);
-//     Frame frame = draw(model, 80, 24);
+//     Picture picture = draw(model, 80, 24);
 //
 // One thread.
 #pragma once
@@ -20,6 +20,9 @@
 #include "model/view.h"
 #include "present/incidents.h"
 #include "present/table.h"
+#include "top/feed.h"
+#include "top/frame.h"
+#include "top/history.h"
 
 namespace netwatch::top {
 
@@ -32,48 +35,77 @@ enum class Screen : std::uint8_t {
     help
 };
 
-enum class Key : std::uint8_t { up, down, page_up, page_down, home, end, enter, escape, backspace, help };
-
-// What tells one row from all others, whatever its place in the table.
-struct RowId {
-    model::Endpoint endpoint;
-    std::uint32_t netns = 0;
-    model::Perspective perspective = model::Perspective::client;
-    bool operator==(const RowId&) const = default;
+enum class Key : std::uint8_t {
+    up,
+    down,
+    left,
+    right,
+    page_up,
+    page_down,
+    home,
+    end,
+    enter,
+    escape,
+    backspace,
+    help
 };
 
 class ViewModel {
 public:
-    // While paused a new view is passed over.
+    ViewModel() = default;
+    ViewModel(ViewModel&&) = default;
+    ViewModel& operator=(ViewModel&&) = default;
+    ViewModel(const ViewModel&) = delete; /* rows_ points into shown_ */
+    ViewModel& operator=(const ViewModel&) = delete;
+    ~ViewModel() = default;
+
+    // Kept in any case; shown unless paused.
     void set_view(model::HostView view);
     // Why there is no newer view; empty: there is.
     void set_problem(std::string problem) { problem_ = std::move(problem); }
     // How long ago the view last changed, in whole seconds.
     void set_silence(std::uint64_t seconds) { silent_seconds_ = seconds; }
+    // Belongs to the newest view.
     void set_ladder(const model::Endpoint& target, core::Result<model::Ladder> ladder);
 
     void press(Key key);
     // Keys with a character: commands, or the text of the filter while that is being typed. UTF-8.
     void type(std::string_view character);
+    // The first click selects, one on what is selected opens.
+    void click(const Link& link);
+    // Lines down; negative: up.
+    void wheel(std::ptrdiff_t lines);
+    // What the last picture of this model had room for.
+    void set_extent(const Extent& extent);
 
-    // The address whose ladder the present screen shows; nothing if it shows none.
-    [[nodiscard]] std::optional<model::Endpoint> wanted_ladder() const;
+    // What the next view has to answer.
+    [[nodiscard]] Question question() const;
     [[nodiscard]] bool wants_quit() const { return quit_; }
 
     [[nodiscard]] Screen screen() const { return screen_; }
     [[nodiscard]] bool is_paused() const { return paused_; }
     [[nodiscard]] bool is_typing_filter() const { return typing_filter_; }
-    [[nodiscard]] bool has_view() const { return view_.has_value(); }
-    [[nodiscard]] const model::HostView& view() const { return *view_; }
+    [[nodiscard]] bool has_view() const { return shown_.has_value(); }
+    [[nodiscard]] const model::HostView& view() const { return *shown_; }
+    // From the view that is shown to the newest one, and to the oldest one that is kept.
+    [[nodiscard]] std::uint64_t seconds_behind() const;
+    [[nodiscard]] std::uint64_t seconds_kept() const;
+    // Its seconds before the view that is shown, as far as they are kept.
+    [[nodiscard]] std::vector<model::SeriesPoint> series(const model::DestinationRow& row) const;
     [[nodiscard]] const std::string& problem() const { return problem_; }
     [[nodiscard]] std::uint64_t silent_seconds() const { return silent_seconds_; }
     [[nodiscard]] const present::RowQuery& query() const { return query_; }
     [[nodiscard]] std::size_t scroll() const { return scroll_; }
 
-    // The table's rows after filter and sort, and the place of the selected one among them (0 where it is
-    // gone).
-    [[nodiscard]] std::vector<const model::DestinationRow*> rows() const;
+    // The table's rows after filter and sort, and the place of the selected one among them (where it is gone,
+    // the one in its place).
+    [[nodiscard]] const std::vector<const model::DestinationRow*>& rows() const { return rows_; }
     [[nodiscard]] std::size_t selected_row() const;
+    // The first row of a table that shows `visible` of them: the selected one stays on its line of the
+    // screen.
+    [[nodiscard]] std::size_t first_row(std::size_t visible) const;
+    // Rows that match, those included that did not come over.
+    [[nodiscard]] std::uint64_t matching() const;
     [[nodiscard]] const model::DestinationRow* detailed_row() const;
 
     // All incidents with their symptoms under them, as one list, and the place of the selected one.
@@ -81,33 +113,50 @@ public:
     [[nodiscard]] std::size_t selected_incident() const;
     [[nodiscard]] const model::Incident* detailed_incident() const;
 
-    // The ladder of wanted_ladder() once it has come; its error in words where it could not be had.
+    // The ladder of the detailed row at the moment that is shown; its error in words where it could not be
+    // had.
     [[nodiscard]] const model::Ladder* ladder() const;
     [[nodiscard]] std::string ladder_problem() const;
 
 private:
+    void press_in_filter(Key key);
     void move(std::ptrdiff_t by);
     void move_selection(std::ptrdiff_t by);
+    void move_in_time(std::ptrdiff_t steps);
+    void show_moment(core::UtcNs at);
+    void go_live();
+    void select(std::size_t index);
     void open_details();
+    void open_incident(const std::string& id);
     void go_back();
     void show(Screen screen);
     void command(char key);
-    void type_into_filter(std::string_view character);
     void sort_by_next();
+    void sort_by(std::string_view id);
+    void edit_filter(std::string filter);
+    void arrange();
+    [[nodiscard]] bool has_fitting_ladder() const;
 
-    std::optional<model::HostView> view_;
+    History history_;
+    std::optional<model::HostView> shown_;
+    std::vector<const model::DestinationRow*> rows_; /* into shown_ */
+    std::vector<RowId> order_;                       /* of rows_, when the view itself is another one */
     std::string problem_;
     std::uint64_t silent_seconds_ = 0;
     Screen screen_ = Screen::destinations;
     Screen came_from_ = Screen::destinations;
     present::RowQuery query_;
     std::optional<RowId> row_;
+    std::size_t row_index_ = 0; /* where it was last */
+    std::size_t row_line_ = 0;  /* of the table on the screen */
     std::string incident_;
+    Extent extent_;
     std::size_t scroll_ = 0;
     bool paused_ = false;
     bool typing_filter_ = false;
     bool quit_ = false;
     std::optional<model::Endpoint> ladder_target_;
+    core::UtcNs ladder_at_;
     std::optional<core::Result<model::Ladder>> ladder_;
 };
 
