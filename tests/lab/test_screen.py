@@ -1,6 +1,11 @@
-"""The live view, on a real terminal: a fault shows with destination and name, and goes when it heals."""
+"""The live view, on a real terminal: a fault shows with destination and name, goes when it heals, and is found again
+by stepping back; the terminal is given back however the view ends; an agent that stops or goes is no end."""
 
+import contextlib
+import os
+import re
 import secrets
+import signal
 import subprocess
 import time
 
@@ -29,6 +34,14 @@ class Terminal:
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
 
+    def click(self, x: int, y: int) -> None:
+        """Presses and lets go of the left button on that cell, as xterm reports it (SGR)."""
+        for end in "Mm":
+            self._tmux("send-keys", "-l", f"\x1b[<0;{x + 1};{y + 1}{end}")
+
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
     def value(self, name: str) -> str:
         return self._tmux("display-message", "-p", f"#{{{name}}}").strip()
 
@@ -47,33 +60,112 @@ class Terminal:
         return subprocess.run(argv, capture_output=True, text=True, check=check).stdout
 
 
-def test_a_fault_comes_and_goes(binary, tmp_path):
-    with Rig(seed=31) as rig:
+SHELL = "env PS1='prompt> ' sh"
+
+
+def expect_given_back(terminal: Terminal, number: int) -> None:
+    """The shell's screen is there, with a cursor, an echo and no mouse reports."""
+    terminal.wait_for(lambda screen: screen.rstrip().endswith("prompt>"), 10, "the shell again")
+    for name, wanted in (("alternate_on", "0"), ("cursor_flag", "1"), ("mouse_any_flag", "0")):
+        assert terminal.value(name) == wanted, name
+    terminal.keys(f"echo still-$(({number} + 2))", "Enter")
+    terminal.wait_for(
+        lambda screen: f"echo still-$(({number} + 2))" in screen and f"\nstill-{number + 2}" in screen, 5,
+        "what is typed and its answer",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def watched(binary, tmp_path, seed: int):
+    """A rig with a client of one nginx, its agent, and `netwatch top` on it that has seen the destination."""
+    with Rig(seed=seed) as rig:
         nginx = Nginx(rig, "srv1", [PORT])
         address = rig.addresses.of("srv1", 4)
         start_client(rig, "connects", [endpoint(address, PORT)], rate=6.1)
-        shell = "env PS1='prompt> ' sh"
         agent = Agent(binary, tmp_path, rig.netns_path("cli"))
-        terminal = Terminal(tmp_path, shell)
+        terminal = Terminal(tmp_path, SHELL)
         try:
             agent.start(follow=False)
             terminal.wait_for(lambda screen: "prompt>" in screen, 5, "the shell")
             terminal.keys(f"{binary} top --socket {agent.socket}", "Enter")
             terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 20, "the destination")
-            assert terminal.value("alternate_on") == "1"
-            fault = faults.port_closed(nginx, address, PORT)
-            terminal.wait_for(lambda screen: "port_blocked" in screen, 15, "the verdict")
-            fault.heal()
-            terminal.wait_for(lambda screen: "✖" not in screen and "▲" not in screen, 25, "the verdict's end")
-            screen = terminal.screen()
-            assert f"{address}:{PORT}" in screen
-            assert all(len(line) <= 80 for line in screen.splitlines())
-            terminal.keys("q")
-            terminal.wait_for(lambda screen: screen.rstrip().endswith("prompt>"), 10, "the shell again")
-            assert terminal.value("alternate_on") == "0"
-            assert terminal.value("cursor_flag") == "1"
-            terminal.keys("echo still-$((40 + 2))", "Enter")
-            terminal.wait_for(lambda screen: "still-42" in screen, 5, "an echo: the terminal is as it was")
+            yield nginx, address, agent, terminal
         finally:
             terminal.close()
             agent.stop()
+
+
+def pid_of_top(terminal: Terminal) -> int:
+    shell = terminal.value("pane_pid")
+    return int(subprocess.run(["pgrep", "-P", shell, "netwatch"], capture_output=True, text=True).stdout)
+
+
+def test_a_fault_comes_and_goes(binary, tmp_path):
+    with watched(binary, tmp_path, seed=31) as (nginx, address, _, terminal):
+        assert terminal.value("alternate_on") == "1"
+        fault = faults.port_closed(nginx, address, PORT)
+        terminal.wait_for(lambda screen: "port_blocked" in screen, 15, "the verdict")
+        fault.heal()
+        terminal.wait_for(lambda screen: "✖" not in screen and "▲" not in screen, 25, "the verdict's end")
+        screen = terminal.screen()
+        assert f"{address}:{PORT}" in screen
+        assert all(len(line) <= 80 for line in screen.splitlines())
+        deadline = time.monotonic() + 30
+        while "✖ port_blocked" not in (screen := terminal.screen()):
+            assert time.monotonic() < deadline, f"the past does not show the fault:\n{screen}"
+            terminal.keys("Left")
+            time.sleep(0.1)
+        assert re.search(r"paused, \d+ s ago", screen)
+        terminal.keys("g", "Enter")
+        terminal.wait_for(lambda screen: "Traffic" in screen, 5, "its destination")
+        terminal.keys("Enter")
+        terminal.wait_for(lambda screen: "closed_port" in screen and "paused" in screen, 5, "its incident")
+        terminal.keys("End")
+        terminal.wait_for(lambda screen: "▶ live" in screen and "healed" in screen, 5, "the present")
+        terminal.keys("q")
+        expect_given_back(terminal, 40)
+
+
+def test_the_terminal_is_given_back(binary, tmp_path):
+    with watched(binary, tmp_path, seed=32) as (_, address, agent, terminal):
+        again = f"{binary} top --socket {agent.socket}"
+        for number, end in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGABRT)):
+            os.kill(pid_of_top(terminal), end)
+            expect_given_back(terminal, 50 + 10 * number)
+            terminal.keys("clear", "Enter")
+            terminal.keys(again, "Enter")
+            terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 10, "the view again")
+        terminal.keys("C-z")
+        expect_given_back(terminal, 30)
+        terminal.keys("fg", "Enter")
+        terminal.wait_for(lambda screen: "▶ live" in screen and f"{address}:{PORT}" in screen, 10, "its return")
+        for width, height in ((200, 60), (40, 8), (100, 30)):
+            terminal.resize(width, height)
+            terminal.wait_for(lambda screen: "q:quit" in screen or width == 40, 5, "the new size")
+        screen = terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 5, "the destination").splitlines()
+        row = next(y for y, line in enumerate(screen) if f"  {address}:{PORT}" in line)
+        terminal.click(5, row)
+        terminal.click(5, row)
+        terminal.wait_for(lambda screen: "Traffic" in screen, 5, "the details that a second click opens")
+        terminal.keys("q")
+        expect_given_back(terminal, 20)
+
+
+def test_an_agent_that_stops_or_goes_is_no_end(binary, tmp_path):
+    with watched(binary, tmp_path, seed=33) as (_, address, agent, terminal):
+        os.kill(agent.pid, signal.SIGSTOP)
+        try:
+            terminal.wait_for(lambda screen: "no news for" in screen, 10, "that nothing comes")
+            terminal.keys("?")
+            terminal.wait_for(lambda screen: "Keys" in screen, 1, "the help, although the agent is stopped")
+            terminal.keys("?")
+        finally:
+            os.kill(agent.pid, signal.SIGCONT)
+        terminal.wait_for(lambda screen: "▶ live" in screen, 10, "the agent's news")
+        agent.stop()
+        terminal.wait_for(lambda screen: "no agent answers" in screen, 10, "that it is gone")
+        agent.start(follow=False)
+        terminal.wait_for(lambda screen: "▶ live" in screen and "no agent" not in screen, 10, "the new agent")
+        terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 20, "the destination")
+        terminal.keys("q")
+        expect_given_back(terminal, 40)
