@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +60,25 @@ def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
         if options.keep:
             _keep(rig, agent, result)
     return result
+
+
+def run_apart(scenario: Scenario, options: Options) -> judge.Result:
+    """The same in a process of its own, so that several can go on at once."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        given = {
+            "seed": options.seed, "bin": options.binary, "late": options.late_s, "rtt": options.rtt_ms,
+            "congestion-control": options.congestion_control, "background": options.background,
+            "record": options.record, "json": out.name,
+        }  # fmt: skip
+        argv = [sys.executable, str(Path(__file__).parent / "run"), scenario.name]
+        argv += [text for key, value in given.items() if value is not None for text in (f"--{key}", str(value))]
+        argv += ["--keep"] if options.keep else []
+        done = subprocess.run(argv, capture_output=True, text=True)
+        written = Path(out.name).read_text()
+    if not written:
+        reason = f"the run ended with {done.returncode}: {done.stderr[-500:]}"
+        return judge.Result(scenario.name, options.seed, reasons=[reason])
+    return judge.Result(**json.loads(written)["results"][0])
 
 
 def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: int) -> tuple[judge.Result, judge.Run]:
