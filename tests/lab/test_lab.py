@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lab.recorded import rejudge
 from lab.runner import Options, run_apart, run_scenario
-from lab.scenarios import SCENARIOS
+from lab.scenarios import BY_NAME, SCENARIOS
 
 pytestmark = pytest.mark.lab
 
@@ -37,3 +38,11 @@ def run_one(request, binary):
 def test_scenario(scenario, run_one):
     result = run_one(scenario)
     assert result.ok, "\n".join([f"seed {SEED}: {result.truth} was called {result.verdict}", *result.reasons])
+
+
+def test_a_recorded_run_is_judged_alike(binary, tmp_path):
+    live = run_scenario(BY_NAME["port_closed"], Options(binary, SEED, record=tmp_path))
+    again = rejudge(tmp_path / f"port_closed-{SEED}", binary)
+    assert live.ok and again.ok, [*live.reasons, *again.reasons]
+    assert (again.verdict, again.confidence) == (live.verdict, live.confidence)
+    assert abs(again.detect_s - live.detect_s) < 0.3
