@@ -26,6 +26,7 @@ class Scenario:
     deadline_s: float = 15.0  # the bound for the time to detect, asserted
     length_s: float | None = None  # the fault lasts so long, named or not
     hold_s: tuple[float, float] = (3.1, 4.7)  # how long it goes on once it is named
+    missed: str | None = None  # why netwatch is known not to see it: it counts against it all the same
     watch_s: float = 7.0  # where nothing is to be said: how long to look on
 
 
