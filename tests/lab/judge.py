@@ -33,6 +33,7 @@ class Run:
     injector: dict = field(default_factory=dict)
     estimate: int | None = None  # of the segments lost on the way there
     congestion_control: str = ""
+    heal_began_at: float | None = None  # where the heal took its time: nothing may be resolved before that
 
 
 @dataclass
@@ -270,8 +271,9 @@ def _judge_times(run: Run, result: Result, chosen: dict) -> None:
         result.reasons.append("resolved without an update that said so")
         return
     result.clear_s = round(resolved[-1] - run.healed_at, 3)
-    if result.clear_s < 0:
-        result.reasons.append(f"resolved {-result.clear_s} s before the heal")
+    too_early_s = (run.heal_began_at or run.healed_at) - resolved[-1]
+    if too_early_s > 0:
+        result.reasons.append(f"resolved {too_early_s:.3f} s before the heal")
     if result.clear_s > CLEAR_WITHIN_S:
         result.reasons.append(f"resolved after {result.clear_s} s, allowed {CLEAR_WITHIN_S:.0f}")
 

@@ -20,7 +20,7 @@ from lab.faults import Label
 ESTIMATE_AFTER_S = 1.7  # a walk over the sockets and what was on its way: still before it can be called healed
 _SAVED = (
     "netns", "ready_at", "onset_at", "healed_at", "first_affected_at", "deadline_s", "late", "injector",
-    "congestion_control",
+    "congestion_control", "heal_began_at",
 )  # fmt: skip
 
 

@@ -101,6 +101,7 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: in
     else:
         agent.wait_until(lambda updates: any(judge.is_alarm(u.incident) for u in updates), scenario.watch_s)
     counts = fault.truth() if fault else {}
+    heal_began_at = time.time()
     if fault:
         fault.heal()
     healed_at = time.time()
@@ -121,6 +122,7 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: in
         ready_at=agent.ready_at,
         onset_at=onset_at,
         healed_at=healed_at,
+        heal_began_at=heal_began_at,
         first_affected_at=_first_affected(lab, label, onset_at, SLOW_MS + 6 * (scenario.rtt_ms or options.rtt_ms)),
         deadline_s=scenario.deadline_s,
         late=bool(late_s),

@@ -120,6 +120,12 @@ def test_a_set_counts_where_one_end_cannot_know():
     assert judge(a_run(label=label)).ok
 
 
+def test_a_heal_may_take_its_time_but_nothing_ends_before_it_begins():
+    assert judge(a_run(healed_at=ONSET + 13, heal_began_at=ONSET + 11)).ok
+    early = judge(a_run(healed_at=ONSET + 14, heal_began_at=ONSET + 13))
+    assert early.reasons == ["resolved 1.000 s before the heal"]
+
+
 def test_a_late_run_is_timed_from_the_agents_start():
     result = judge(a_run(late=True, ready_at=ONSET + 1))
     assert result.ok, result.reasons
