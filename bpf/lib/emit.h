@@ -63,10 +63,11 @@ static __always_inline void submit_now(void *record) {
     bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
-/* For ordinary records: the reader comes by on its own, unless much has piled up. */
+/* For ordinary records: the reader comes by on its own, unless much has piled up. Then the first records of
+ * each further `wakeup_bytes` wake it, not all: a wake-up costs more than the record. */
 static __always_inline void submit_quietly(void *record) {
-    __u64 flags = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > wakeup_bytes ? BPF_RB_FORCE_WAKEUP
-                                                                                : BPF_RB_NO_WAKEUP;
+    __u64 waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+    bool wakes = waiting > wakeup_bytes && (waiting & (wakeup_bytes - 1)) < wakeup_bytes / 16;
 
-    bpf_ringbuf_submit(record, flags);
+    bpf_ringbuf_submit(record, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
