@@ -39,6 +39,7 @@ KernelFacts linux_6_1() {
     facts.tracepoints["inet_sk_error_report"] = 1;
     facts.tracepoints["icmp_send"] = 3;
     facts.storage_in_tracing = facts.cookie_in_tracing = facts.socket_from_file = facts.user_registers = true;
+    facts.call_registers = true;
     return facts;
 }
 
@@ -118,7 +119,8 @@ TEST(SensorPlan, Linux510KeysSocketsByAddressAndSaysWhatIsLost) {
     const auto facts = linux_5_10();
     EXPECT_FALSE(make_plan(facts, {}).storage);
     EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_FALLBACK),
-                ElementsAre("life cycle", "retransmits", "resets sent", "snapshots"));
+                ElementsAre("life cycle", "accept results", "retransmits", "resets sent", "snapshots"));
+    EXPECT_THAT(hook_for(facts, "accept results").lost, HasSubstr("the listener"));
     EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_MISSING),
                 ElementsAre("socket errors", "drops", "ICMP sent", "earlier sockets"));
     EXPECT_THAT(hook_for(facts, "snapshots").programs, ElementsAre("walk_tcp"));

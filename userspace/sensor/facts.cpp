@@ -144,6 +144,8 @@ void read_types(KernelFacts& facts, const KernelBtf& types) {
     const auto helpers = types.enum_values("bpf_func_id");
     facts.socket_from_file = helpers.contains("BPF_FUNC_sock_from_file");
     facts.user_registers = helpers.contains("BPF_FUNC_task_pt_regs");
+    facts.call_registers =
+        types.takes_struct("__x64_sys_accept4") || types.takes_struct("__arm64_sys_accept4");
     constexpr std::string_view prefix = "SKB_DROP_REASON_";
     for (const auto& [name, value] : types.enum_values("skb_drop_reason"))
         if (name.starts_with(prefix)) facts.drop_reasons.emplace(value, name.substr(prefix.size()));

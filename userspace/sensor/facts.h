@@ -28,6 +28,7 @@ struct KernelFacts {
     bool cookie_in_tracing = false;          // socket cookie in tp_btf programs (5.12)
     bool socket_from_file = false;           // bpf_sock_from_file (5.11)
     bool user_registers = false;             // bpf_task_pt_regs (5.15)
+    bool call_registers = false;             // fexit of a system call can read its arguments
     bool syscall_tracepoints = false;        // their ids can be read, from tracefs mounted or not
     bool net_admin = false;                  // this process has CAP_NET_ADMIN
     bool sys_admin = false;                  // this process has CAP_SYS_ADMIN

@@ -27,6 +27,18 @@ std::uint32_t KernelBtf::function_id(const std::string& name) const {
         std::max(btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_FUNC), 0));
 }
 
+bool KernelBtf::takes_struct(const std::string& function) const {
+    const std::uint32_t id = function_id(function);
+    if (id == 0) return false;
+    const btf_type* prototype = btf__type_by_id(types_.get(), btf__type_by_id(types_.get(), id)->type);
+    if (!prototype || !btf_is_func_proto(prototype) || btf_vlen(prototype) == 0) return false;
+    const btf_type* type = btf__type_by_id(types_.get(), btf_params(prototype)->type);
+    if (!type || !btf_is_ptr(type)) return false;
+    do type = btf__type_by_id(types_.get(), type->type);
+    while (type && btf_is_mod(type));
+    return type && btf_is_struct(type);
+}
+
 std::uint32_t KernelBtf::tracepoint_type_id(const std::string& name) const {
     const int id = btf__find_by_name_kind(types_.get(), ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
     return static_cast<std::uint32_t>(std::max(id, 0));

@@ -20,6 +20,9 @@ public:
 
     // Type id of the function; 0: there is none.
     [[nodiscard]] std::uint32_t function_id(const std::string& name) const;
+    // Its first argument points to a struct that is described: a program at it may read that struct. In some
+    // kernels a function sees only a declaration of it.
+    [[nodiscard]] bool takes_struct(const std::string& function) const;
     // Type id that a tp_btf program on this tracepoint attaches to; 0: there is none.
     [[nodiscard]] std::uint32_t tracepoint_type_id(const std::string& name) const;
     // Number of arguments that a tp_btf program on it sees; negative: there is no such tracepoint.

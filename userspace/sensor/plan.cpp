@@ -53,6 +53,14 @@ Requirement function_exit(std::vector<std::string> names) {
     };
 }
 
+Requirement function_exit_with_arguments(std::vector<std::string> names) {
+    return [exit = function_exit(std::move(names))](const KernelFacts& facts) -> Obstacle {
+        if (const auto obstacle = exit(facts)) return obstacle;
+        if (!facts.call_registers) return "system calls' arguments are not in this kernel's BTF";
+        return std::nullopt;
+    };
+}
+
 Obstacle needs_syscall_exit(const KernelFacts& facts) {
     if (facts.syscall_tracepoints) return std::nullopt;
     if (!facts.sys_admin) return "tracefs cannot be read without CAP_SYS_ADMIN";
@@ -138,7 +146,7 @@ std::vector<Signal> call_signals(const KernelFacts& facts) {
         {"accept results",
          {{"fexit " + accept + ", accept4",
            {"on_accept_return", "on_accept4_return"},
-           function_exit({accept, accept4}),
+           function_exit_with_arguments({accept, accept4}),
            other_doors},
           {"tracepoint sys_exit_accept, sys_exit_accept4",
            {"on_accept_exit", "on_accept4_exit"},
