@@ -113,9 +113,11 @@ double since(Clock::time_point begin) { return std::chrono::duration<double>(Clo
 Result repeat(double seconds, double rate, const std::function<void(std::uint64_t)>& once) {
     Result result;
     result.each_us.reserve(1 << 20);
+    const auto at_once =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(rate / 1000));  // a sleep each would be late
     const auto begin = Clock::now();
     for (; since(begin) < seconds; ++result.count) {
-        if (rate > 0)
+        if (rate > 0 && result.count % at_once == 0)
             std::this_thread::sleep_until(
                 begin + std::chrono::duration<double>(static_cast<double>(result.count) / rate));
         const auto start = Clock::now();
