@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = (
     "veth", "nf_tables", "nft_reject_inet", "nft_ct", "nft_counter", "nf_conntrack_netlink", "sch_netem", "tun",
 )  # fmt: skip
-PROGRAMS = ("ip", "tc", "nft")
+PROGRAMS = ("ip", "tc", "nft", "sysctl")
 # Parts of Python's library that no guest needs, and that are large.
 NOT_PYTHON = shutil.ignore_patterns("test", "tests", "idlelib", "lib2to3", "ensurepip", "pydoc_data", "config-*", "tkinter")
 SOURCES = ("tests/kernels/guest.py", "tests/lab/__init__.py", "tests/lab/agent.py", "tests/lab/namespaces.py",
@@ -76,7 +76,7 @@ def build_userland(binary: Path, kernel_tests: Path, work: Path) -> Path:
     """The first archive; the same for every kernel."""
     userland = Userland(work / "userland")
     userland.add_program(Path("/bin/busybox"), "/bin/busybox")
-    (userland.root / "bin/sh").symlink_to("busybox")  # for std::system()
+    userland.add_program(Path("/bin/dash"), "/bin/sh")  # for std::system(); busybox's would prefer its own commands
     for name in PROGRAMS:
         userland.add_program(Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")), f"/usr/bin/{name}")
     userland.add_python()

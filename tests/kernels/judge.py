@@ -24,7 +24,7 @@ KERNELS = (
     Kernel(
         "5.10",
         "bullseye",
-        fallback=frozenset({"life cycle", "retransmits", "resets sent", "snapshots"}),
+        fallback=frozenset({"life cycle", "accept results", "retransmits", "resets sent", "snapshots"}),
         missing=frozenset({"socket errors", "drops", "ICMP sent", "earlier sockets"}),
     ),
     Kernel("6.1", "bookworm", fallback=frozenset({"retransmits", "resets sent"})),
