@@ -7,6 +7,11 @@
 #include "lib/process.h"
 #include "lib/socket.h"
 
+static __always_inline void forget_looks(struct socket_state *state) {
+    __builtin_memset(&state->syn_ack_look, 0, sizeof(state->syn_ack_look));
+    __builtin_memset(&state->reset_look, 0, sizeof(state->reset_look));
+}
+
 static __always_inline void remember_connect(struct sock *sk) {
     struct socket_state *state = make_state(sk);
 
@@ -21,6 +26,7 @@ static __always_inline void remember_connect(struct sock *sk) {
     state->call_unheard = 1;
     state->transmit_error = 0;
     state->syn_retransmits = 0;
+    forget_looks(state);
 }
 
 static __always_inline void begin_connect(struct sock *sk) {
@@ -59,6 +65,7 @@ static __always_inline void begin_accept(struct sock *sk) {
     state->start_ns = bpf_ktime_get_boot_ns();
     state->passive = 1;
     state->reset_received = 0;
+    forget_looks(state);
 }
 
 static __always_inline __u32 handshake_rtt_us(const struct tcp_sock *tp) {
@@ -82,6 +89,8 @@ static __always_inline void fill_connect(struct netwatch_connect *record, struct
     record->transmit_error = state->transmit_error;
     record->syn_retransmits = state->syn_retransmits;
     record->rtt_us = NETWATCH_ABSENT_U32;
+    record->syn_ack_look = state->syn_ack_look;
+    record->reset_look = state->reset_look;
 }
 
 static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *tp,
@@ -161,6 +170,8 @@ static __always_inline void end_connection(struct sock *sk, const struct tcp_soc
         record->process = state->process;
         record->passive = state->passive;
         record->reset_received = state->reset_received;
+        record->syn_ack_look = state->syn_ack_look;
+        record->reset_look = state->reset_look;
     }
     forget_state(sk);
     if (record->error || record->reset_received)

@@ -41,6 +41,7 @@ static __always_inline void fill_timing(struct netwatch_tcp_counters *counters, 
     counters->rto_jiffies = tp->inet_conn.icsk_rto;
     counters->since_sent_jiffies = now_jiffies - tp->lsndtime;
     counters->since_received_jiffies = now_jiffies - tp->inet_conn.icsk_ack.lrcvtime;
+    counters->since_heard_jiffies = now_jiffies - tp->rcv_tstamp;
     fill_chrono(counters, tp, now_jiffies);
 }
 
@@ -56,6 +57,7 @@ static __always_inline void fill_queues(struct netwatch_tcp_counters *counters, 
     counters->rcv_wnd = tp->rcv_wnd;
     counters->mss_bytes = tp->mss_cache;
     counters->pmtu_bytes = tp->inet_conn.icsk_pmtu_cookie;
+    counters->rcv_mss_bytes = tp->inet_conn.icsk_ack.rcv_mss;
 }
 
 /* `state` may be null. */

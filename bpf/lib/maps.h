@@ -19,7 +19,8 @@ struct socket_state {
     __u8 reset_received;
     __u8 connecting;   /* in SYN_SENT, outcome not yet told */
     __u8 call_unheard; /* connect() entered SYN_SENT, its error not yet told */
-    __u16 hole_id;     /* IPv4 identification of what first arrived behind the hole; 0 with IPv6 */
+    struct netwatch_header_look syn_ack_look, reset_look;
+    __u16 hole_id; /* IPv4 identification of what first arrived behind the hole; 0 with IPv6 */
     __s32 transmit_error;
     __u32 syn_retransmits;
     __u32 hole_seq;       /* the next byte expected when data last arrived behind a hole */

@@ -69,6 +69,7 @@ TEST_F(RecordLayout, SizesAreTheSameOnBothSides) {
     expect_size("netwatch_tuple", sizeof(netwatch_tuple));
     expect_size("netwatch_process", sizeof(netwatch_process));
     expect_size("netwatch_icmp", sizeof(netwatch_icmp));
+    expect_size("netwatch_header_look", sizeof(netwatch_header_look));
     expect_size("netwatch_tcp_counters", sizeof(netwatch_tcp_counters));
     expect_size("netwatch_account_counts", sizeof(netwatch_account_counts));
     expect_size("netwatch_drop_key", sizeof(netwatch_drop_key));
@@ -97,8 +98,10 @@ TEST_F(RecordLayout, MembersLieWhereUserspaceReadsThem) {
     MEMBER_OFFSET(netwatch_header, kind);
     MEMBER_OFFSET(netwatch_connect, icmp);
     MEMBER_OFFSET(netwatch_connect, rtt_us);
+    MEMBER_OFFSET(netwatch_connect, reset_look);
     MEMBER_OFFSET(netwatch_accept, rtt_us);
     MEMBER_OFFSET(netwatch_close, peer_closed_first);
+    MEMBER_OFFSET(netwatch_close, reset_look);
     MEMBER_OFFSET(netwatch_retransmit, soft_error);
     MEMBER_OFFSET(netwatch_synack_retransmit, timeouts);
     MEMBER_OFFSET(netwatch_reset_received, passive);
@@ -113,7 +116,7 @@ TEST_F(RecordLayout, MembersLieWhereUserspaceReadsThem) {
     MEMBER_OFFSET(netwatch_process, comm);
     MEMBER_OFFSET(netwatch_tuple, protocol);
     MEMBER_OFFSET(netwatch_drop_key, family);
-    EXPECT_EQ(checked, 19);
+    EXPECT_EQ(checked, 21);
 }
 
 TEST_F(RecordLayout, EveryMapIsTheOneThatTheSensorExpects) {

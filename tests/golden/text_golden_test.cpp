@@ -87,6 +87,7 @@ TEST(TextGolden, Once) {
 
 TEST(TextGolden, Check) {
     expect_text("check-failing", check(support::failing_view(), plain()));
+    expect_text("check-counters", counters_text(support::failing_view().observer.counters, plain(80)));
     expect_text("check-healthy", check(support::healthy_view(), plain(80)));
 }
 

@@ -182,6 +182,79 @@ TEST_F(SensorTest, TellsARefusalOnIpv4AndIpv6) {
     expect_balanced_books();
 }
 
+// What the peer sends carries this TTL (hop limit), which is nobody's default.
+constexpr int peers_hop_limit = 44;
+
+void set_hop_limit(const core::Fd& socket, int family) {
+    const int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    const int option = family == AF_INET ? IP_TTL : IPV6_UNICAST_HOPS;
+    ASSERT_EQ(::setsockopt(socket.get(), level, option, &peers_hop_limit, sizeof peers_hop_limit), 0);
+}
+
+// The server accepts, and resets the connection.
+template <typename Address>
+void connect_and_be_reset(const Address& address) {
+    const auto listener = listen_on(address);
+    ASSERT_NO_FATAL_FAILURE(set_hop_limit(listener, generic(address)->sa_family));
+    const auto client = connect_to(address);
+    ASSERT_EQ(client.error, 0);
+    core::Fd server(::accept(listener.get(), nullptr, nullptr));
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ASSERT_EQ(::setsockopt(server.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    server.reset();
+}
+
+void expect_headers(const std::vector<netwatch_connect>& connects,
+                    const std::vector<netwatch_close>& closes) {
+    EXPECT_THAT(connects, SizeIs(4));
+    for (const auto& connect : connects) {
+        const bool refused = connect.outcome == NETWATCH_OUTCOME_FAILED;
+        EXPECT_EQ(connect.syn_ack_look.hop_limit, refused ? 0 : peers_hop_limit);
+        EXPECT_EQ(connect.reset_look.hop_limit, refused ? 64 : 0);
+    }
+    int clients = 0;
+    for (const auto& close : closes) {
+        if (close.passive != 0) continue;
+        ++clients;
+        EXPECT_EQ(close.reset_received, 1);
+        EXPECT_EQ(close.syn_ack_look.hop_limit, peers_hop_limit);
+        EXPECT_EQ(close.reset_look.hop_limit, peers_hop_limit);
+    }
+    EXPECT_EQ(clients, 2);
+}
+
+void answer_in_all_ways() {
+    connect_and_be_reset(ipv4("127.0.0.1", 7012));
+    connect_and_be_reset(ipv6("::1", 7012));
+    connect_to(ipv4("127.0.0.1", 7012));
+    connect_to(ipv6("::1", 7012));
+}
+
+TEST_F(SensorTest, TellsTheHeadersOfSynAcksAndResets) {
+    open();
+    if (!sees("headers of answers")) GTEST_SKIP() << "this kernel does not show: headers of answers";
+    answer_in_all_ways();
+    drain();
+    expect_headers(all<netwatch_connect>(), all<netwatch_close>());
+}
+
+TEST_F(SensorTest, TellsTheHeadersWithoutCgroups) {
+    open({.netns = {}, .disabled_features = {"cgroup-skb"}});
+    if (!sees("headers of answers")) GTEST_SKIP() << "this kernel does not show them at the functions";
+    answer_in_all_ways();
+    drain();
+    expect_headers(all<netwatch_connect>(), all<netwatch_close>());
+}
+
+TEST_F(SensorTest, WithoutCgroupsNoHeaderIsMadeUp) {
+    open({.netns = {}, .disabled_features = {"cgroup-skb", "fexit"}});
+    EXPECT_FALSE(sees("headers of answers"));
+    connect_and_be_reset(ipv4("127.0.0.1", 7013));
+    drain();
+    ASSERT_THAT(all<netwatch_connect>(), SizeIs(1));
+    EXPECT_EQ(all<netwatch_connect>()[0].syn_ack_look.hop_limit, 0);
+}
+
 TEST_F(SensorTest, TellsAMissingRouteWithoutASocketsLife) {
     open();
     EXPECT_EQ(connect_to(ipv4("192.0.2.1", 443)).error, ENETUNREACH);

@@ -25,7 +25,7 @@ KERNELS = (
         "5.10",
         "bullseye",
         fallback=frozenset({"life cycle", "accept results", "retransmits", "resets sent", "snapshots"}),
-        missing=frozenset({"socket errors", "drops", "ICMP sent", "earlier sockets"}),
+        missing=frozenset({"headers of answers", "socket errors", "drops", "ICMP sent", "earlier sockets"}),
     ),
     Kernel("6.1", "bookworm", fallback=frozenset({"retransmits", "resets sent"})),
     Kernel("6.12", "trixie", fallback=frozenset({"retransmits"})),

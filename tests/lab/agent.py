@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 from lab import namespaces
 
@@ -36,10 +37,11 @@ class Update:
 
 
 class Agent:
-    """One agent on one namespace. `start()` returns when it has said that it is ready."""
+    """One agent on some namespaces, or on all there are. `start()` returns when it has said that it is ready."""
 
-    def __init__(self, binary: Path, directory: Path, netns: Path, *options: str):
-        self.binary, self.netns, self.options = binary, netns, options
+    def __init__(self, binary: Path, directory: Path, netns: Path | Sequence[Path], *options: str):
+        self.binary, self.options = binary, options
+        self.netns = [netns] if isinstance(netns, Path) else list(netns)
         self.state = directory / "state"
         self.socket = directory / "agent.sock"
         self.ready_file = directory / "ready"
@@ -59,8 +61,9 @@ class Agent:
     def start(self, follow: bool = True, deadline_s: float = 20.0) -> None:
         self.ready_file.unlink(missing_ok=True)
         argv = [
-            str(self.binary), "agent", "--netns", str(self.netns), "--state-dir", str(self.state),
-            "--ready-file", str(self.ready_file), "--socket", str(self.socket), *self.options,
+            str(self.binary), "agent", *(text for path in self.netns for text in ("--netns", str(path))),
+            "--state-dir", str(self.state), "--ready-file", str(self.ready_file), "--socket", str(self.socket),
+            *self.options,
         ]  # fmt: skip
         with self.log_path.open("w") as log:
             self._agent = namespaces.spawn(None, argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

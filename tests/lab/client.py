@@ -124,21 +124,36 @@ class Client:
     async def pause(self) -> None:
         await asyncio.sleep(self.rng.expovariate(self.options.rate))
 
-    async def once(self, host: str, port: int) -> None:
-        """Connect, one request, close."""
+    async def once(self, host: str, port: int, last: bool = True) -> None:
+        """Connect, one request, close; the server closes first where the request is said to be the last."""
         streams = await open_stream(host, port, self.options.timeout)
         if streams:
-            await request(streams, host, port, self.options.path, self.options.timeout, self.body, last=True)
+            await request(streams, host, port, self.options.path, self.options.timeout, self.body, last=last)
             await close(streams)
 
-    async def connects(self) -> None:
+    async def connects(self, last: bool = True) -> None:
         """New connections at a rate that does not wait for answers (an open loop)."""
         running = set()
         while True:
             await self.pause()
-            task = asyncio.create_task(self.once(*self.rng.choice(self.options.targets)))
+            task = asyncio.create_task(self.once(*self.rng.choice(self.options.targets), last=last))
             running.add(task)
             task.add_done_callback(running.discard)
+
+    async def leaves(self) -> None:
+        """The same, and the client closes first: its port rests for a minute."""
+        await self.connects(last=False)
+
+    async def leaks(self) -> None:
+        """New connections that are never closed, though the server has closed them."""
+        leaked = []
+        while True:
+            await self.pause()
+            host, port = self.rng.choice(self.options.targets)
+            streams = await open_stream(host, port, self.options.timeout)
+            if streams:
+                await request(streams, host, port, self.options.path, self.options.timeout, self.body, last=True)
+                leaked.append(streams)
 
     async def sequential(self) -> None:
         """One after the other, as a worker with one connection would."""
@@ -360,6 +375,8 @@ def probe(options) -> None:
 
 MODES = (
     "connects",
+    "leaves",
+    "leaks",
     "sequential",
     "keep",
     "idle",

@@ -10,14 +10,16 @@ import json
 import os
 import resource
 import signal
+import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
 from lab import namespaces
 from lab.impair import Impaired
+from lab.node import Node
 from lab.rig import Rig
-from lab.software import Nginx, Postgres, Redis, Service, endpoint
+from lab.software import Client, Nginx, Postgres, Redis, Service, endpoint
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ class Label:
     members: tuple[str, ...] = ()  # each must be among the scope's members
     offender: str | None = None
     perspective: str = "client"
+    root_type: str | None = None  # the root cause's type where it is another than the incident's
     process: str | None = None  # the source's name
+    changed: tuple[str, str | None] | None = None  # the change named as the cause: its words, and who made it
+    netns: int | None = None  # the source's
+    real: tuple[str, int] | None = None  # the peer behind NAT
+    symptoms: bool = False  # the fault spoils what stands above it, too: there must be some
     roots: int = 1  # two faults at once are two incidents
+    also: tuple["Label", ...] = ()  # the others'
     set_allowed: tuple[
         str, ...
     ] = ()  # types that may stand first where one end cannot know, the truth in the set
@@ -43,12 +51,22 @@ class Label:
 
 @dataclass
 class Fault:
-    """`label` is what the client's end can know, `at_server` the server's. None: nothing above info is right."""
+    """`label` is what the client's end can know, `at_server` the server's. None: nothing above info is right.
+
+    `everywhere`: what an agent knows that sees client, routers and server, where that is more than `label`.
+    """
 
     label: Label | None
     heal: Callable[[], None]
     truth: Callable[[], dict] = field(default=lambda: {})  # what the injector itself has counted
     at_server: Label | None = None
+    everywhere: Label | None = None
+
+    def as_seen(self, watch: str) -> Label | None:
+        """The label for who watches: "client", "server", or "all" of the rig."""
+        if watch == "server":
+            return self.at_server
+        return (self.everywhere or self.label) if watch == "all" else self.label
 
 
 def _at(ip: str, port: int | None) -> dict:
@@ -97,7 +115,39 @@ def firewall_drop(rig: Rig, family: int, router: str, ip: str, port: int, statef
     rule = f"{_match(family, ip)} tcp dport {port} {state}counter drop"
     heal = _filter(rig, router, "forward", rule)
     causes = ("silent_drop", "new_flows_only") if stateful else ("silent_drop",)
-    return Fault(Label("firewall_block", causes, **_at(ip, port)), heal, lambda: _counted(rig, router))
+    label = Label("firewall_block", causes, **_at(ip, port))
+    # Who watches the router, too, sees the rule at work: it is one of the host's own.
+    own = replace(label, causes=("local_rule",))
+    return Fault(label, heal, lambda: _counted(rig, router), everywhere=own)
+
+
+def backend_dead(nginx: Nginx, service: tuple[str, int], backend: tuple[str, int]) -> Fault:
+    """The one backend of a service address refuses; the clients know the address only."""
+    ports = list(nginx.ports)
+    nginx.reload([port for port in ports if port != backend[1]])
+    label = Label("port_blocked", ("closed_port",), real=backend, **_at(*service))
+    return Fault(label, lambda: nginx.reload(ports))
+
+
+def no_endpoint(rig: Rig, node: Node, port: int, backend: tuple[str, int]) -> Fault:
+    """A service address without an endpoint: the node rejects, as kube-proxy does."""
+    rule = f"ip daddr {node.service} tcp dport {port} reject with icmp type port-unreachable"
+    undo = [_filter(rig, "cli", hook, rule, f"none_{hook}") for hook in ("forward", "output")]
+    node.withdraw()
+
+    def heal() -> None:
+        node.serve(port, backend)
+        for one in undo:
+            one()
+
+    causes = ("icmp_port_unreachable", "local_rule")
+    return Fault(Label("firewall_block", causes, **_at(node.service, port)), heal)
+
+
+def dropped_on_node(rig: Rig, ip: str, port: int) -> Fault:
+    """A rule of the node drops what its pods send to one port."""
+    heal = _filter(rig, "cli", "forward", f"{_match(4, ip)} tcp dport {port} counter drop")
+    return Fault(Label("firewall_block", ("local_rule",), **_at(ip, port)), heal, lambda: _counted(rig, "cli"))
 
 
 _FILTERED = ("firewall_block", ("admin_prohibited",))
@@ -286,6 +336,99 @@ def ports_closed(nginxes: list[Nginx], destinations: list[tuple[str, int]]) -> F
     return Fault(label, heal)
 
 
+def routing_loop(rig: Rig, family: int, destinations: list[tuple[str, int]]) -> Fault:
+    """The second router sends network b back to the first: packets go in a circle until their time is over."""
+    network = rig.addresses.b
+    halves = (
+        [f"{network.v4_prefix}.0/25", f"{network.v4_prefix}.128/25"]
+        if family == 4
+        else [f"{network.v6_prefix}::/65", f"{network.v6_prefix}:0:8000::/65"]
+    )
+    back = rig.addresses.core.host(1, family)
+    for half in halves:
+        rig.ip("r2", "route", "add", half, "via", back)
+    # Over IPv6 the kernel keeps only the errno of the error, which a missing route shares.
+    label = _prefix_label(rig, family, destinations, "ttl_exceeded")
+    if family == 6:
+        label = replace(label, causes=())
+
+    def heal() -> None:
+        for half in halves:
+            rig.ip("r2", "route", "del", half)
+
+    return Fault(label, heal)
+
+
+def answers_from_elsewhere(rig: Rig, destinations: list[tuple[str, int]]) -> Fault:
+    """What network b answers comes back over a second link, on which the client's rp_filter is strict."""
+    client, network = rig.addresses.of("cli", 4), rig.addresses.b.v4
+    rig.ip("r1", "link", "add", "alt0", "type", "veth", "peer", "name", "alt0", "netns", rig.namespace("cli"))
+    rig.run("cli", ["sysctl", "-qw", "net.ipv4.conf.alt0.rp_filter=1"])
+    for host in ("cli", "r1"):
+        rig.ip(host, "link", "set", "alt0", "up")
+    link = json.loads(rig.ip("cli", "-j", "link", "show", "alt0"))[0]["address"]
+    rig.ip("r1", "neigh", "replace", client, "lladdr", link, "dev", "alt0", "nud", "permanent")
+    rig.ip("r1", "route", "add", f"{client}/32", "dev", "alt0", "table", "88")
+    rig.ip("r1", "rule", "add", "from", network, "iif", "up0", "lookup", "88")
+    label = _prefix_label(rig, 4, destinations, "rp_filter")
+
+    def heal() -> None:
+        rig.ip("r1", "rule", "del", "from", network, "iif", "up0", "lookup", "88")
+        rig.ip("r1", "link", "del", "alt0")
+
+    return Fault(label, heal)
+
+
+_DROPPER = """
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("tc")
+int drop(struct __sk_buff *skb) {
+    unsigned int at = ETH_HLEN + (skb->protocol == bpf_htons(ETH_P_IP) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+    struct tcphdr tcp;
+
+    if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) return TC_ACT_OK;
+    if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp))) return TC_ACT_OK;
+    return tcp.dest == bpf_htons(PORT) ? TC_ACT_SHOT : TC_ACT_OK;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def program_drops(rig: Rig, family: int, ip: str, port: int) -> Fault:
+    """A BPF program of tc on this host's interface drops what leaves for one port."""
+    built = rig.directory / "dropper.o"
+    include = f"/usr/include/{os.uname().machine}-linux-gnu"
+    namespaces.run(
+        None,
+        ["clang", "-O2", "-g", "-target", "bpf", f"-DPORT={port}", f"-I{include}", "-x", "c", "-", "-c", "-o", str(built)],
+        stdin=_DROPPER,
+    )
+    rig.run("cli", ["tc", "qdisc", "add", "dev", "eth0", "clsact"])
+    rig.run("cli", ["tc", "filter", "add", "dev", "eth0", "egress", "bpf", "direct-action", "obj", str(built), "sec", "tc"])
+    label = Label("firewall_block", ("local_bpf",), **_at(ip, port))
+    return Fault(label, lambda: rig.run("cli", ["tc", "qdisc", "del", "dev", "eth0", "clsact"]) and None)
+
+
+def flows_rejected(rig: Rig, family: int, ip: str, port: int) -> Fault:
+    """A router answers established connections, too, that there is no way to one address any more."""
+    single = f"{ip}/{32 if family == 4 else 128}"
+    rig.ip("r1", "route", "add", "unreachable", single)
+    where = {"destinations": ((ip, port),), "scope_kinds": ("destination", "prefix")}
+    label = Label(
+        "routing_failure", (), set_allowed=("host_unreachable",), offender=None, **where
+    )  # fmt: skip
+    return Fault(label, lambda: rig.ip("r1", "route", "del", "unreachable", single))
+
+
 def answers_swallowed(rig: Rig, family: int, ip: str, port: int) -> Fault:
     """What a server's port sends disappears on the way; what comes to it arrives. The server's end cannot know."""
     rule = f"{_match(family, ip, 'saddr')} tcp sport {port} counter drop"
@@ -387,7 +530,7 @@ def reset_in_flight(rig: Rig, family: int, ip: str, port: int) -> Fault:
     match = f"{_match(family, ip)} tcp dport {port}"
     rule = f"{match} ct state established meta length > 100 counter reject with tcp reset"
     heal = _filter(rig, "r2", "forward", rule)
-    label = Label("connection_reset", ("injected", "by_peer"), **_at(ip, port))
+    label = Label("connection_reset", ("injected",), **_at(ip, port))
     return Fault(label, heal)
 
 
@@ -396,23 +539,89 @@ def track_connections(rig: Rig) -> None:
     _filter(rig, "r2", "forward", "ct state established counter accept", "tracked")
 
 
-def idle_forgotten(rig: Rig, family: int, ip: str, port: int, after_s: int) -> Fault:
-    """A firewall on the way forgets connections that rest, and resets them when they are used again."""
-    setting = "net.netfilter.nf_conntrack_tcp_timeout_established"
-    usual = rig.run("r2", ["sysctl", "-n", setting]).strip()
-    rig.run("r2", ["sysctl", "-qw", f"{setting}={after_s}", "net.netfilter.nf_conntrack_tcp_loose=0"])
-    match = f"{_match(family, ip)} tcp dport {port}"
-    undo = _filter(rig, "r2", "forward", f"{match} ct state invalid counter reject with tcp reset")
+# What a stateful firewall does with segments of connections that it does not know.
+_FORGOTTEN = {"reset": "reject with tcp reset", "silent": "drop"}
+_LOOSE = "net.netfilter.nf_conntrack_tcp_loose"  # 1: it takes up connections in the middle
+
+
+def _refuse_unknown(rig: Rig, family: int, ip: str, port: int, how: str) -> Callable[[], None]:
+    rig.run("r2", ["sysctl", "-qw", f"{_LOOSE}=0"])
+    ends = (f"{_match(family, ip)} tcp dport {port}", f"{_match(family, ip, 'saddr')} tcp sport {port}")
+    there, back = (f"{end} ct state invalid counter" for end in ends)
+    undo = _filter(rig, "r2", "forward", f"{there} {_FORGOTTEN[how]}\n{back} drop")
 
     def heal() -> None:
         undo()
-        rig.run("r2", ["sysctl", "-qw", f"{setting}={usual}", "net.netfilter.nf_conntrack_tcp_loose=1"])
+        rig.run("r2", ["sysctl", "-qw", f"{_LOOSE}=1"])
 
-    return Fault(Label("idle_timeout_drop", ("reset",), **_at(ip, port)), heal)
+    return heal
 
 
-def full_segments_swallowed(rig: Rig, family: int, ip: str, longest: int) -> Fault:
+def idle_forgotten(rig: Rig, family: int, ip: str, port: int, after_s: int, how: str) -> Fault:
+    """A firewall on the way forgets connections that rest; when they are used again it resets or drops."""
+    setting = "net.netfilter.nf_conntrack_tcp_timeout_established"
+    usual = rig.run("r2", ["sysctl", "-n", setting]).strip()
+    rig.run("r2", ["sysctl", "-qw", f"{setting}={after_s}"])
+    know_again = _refuse_unknown(rig, family, ip, port, how)
+
+    def heal() -> None:
+        know_again()
+        rig.run("r2", ["sysctl", "-qw", f"{setting}={usual}"])
+
+    return Fault(Label("idle_timeout_drop", (how,), **_at(ip, port)), heal)
+
+
+def state_lost(rig: Rig, family: int, ip: str, port: int, how: str) -> Fault:
+    """A firewall on the way forgets all its connections at once, as in a failover, and drops or resets them."""
+    heal = _refuse_unknown(rig, family, ip, port, how)
+    rig.run("r2", ["conntrack", "-F"])
+    set_allowed = ("load_balancer",) if how == "silent" else ()
+    return Fault(Label("firewall_block", ("state_lost",), set_allowed=set_allowed, **_at(ip, port)), heal)
+
+
+def peer_restarted(rig: Rig, nginx: Nginx, ip: str, port: int) -> Fault:
+    """The server's host starts anew: its connections are gone without a word, its service is there again."""
+    mute = _filter(rig, nginx.host, "output", f"tcp sport {port} drop")
+    nginx.stop()
+    rig.run(nginx.host, ["ss", "-K", "-tn", "sport", "=", f":{port}"])
+    mute()
+    nginx.start()
+    return Fault(Label("connection_reset", ("half_open",), **_at(ip, port)), lambda: None)
+
+
+def port_elsewhere(rig: Rig, family: int, ip: str, port: int, real_ip: str) -> Callable[[], None]:
+    """The second router leads one port of a server to another host, farther away."""
+    version = "ip" if family == 4 else "ip6"
+    target = real_ip if family == 4 else f"[{real_ip}]"
+    rig.nft(
+        "r2",
+        f"""table {version} elsewhere {{
+chain there {{
+type nat hook prerouting priority dstnat
+{_match(family, ip)} tcp dport {port} dnat to {target}:{port}
+}}
+chain back {{
+type nat hook postrouting priority srcnat
+{version} daddr {real_ip} ct status dnat masquerade
+}}
+}}
+""",
+    )
+    return lambda: rig.nft("r2", f"delete table {version} elsewhere")
+
+
+def full_answers_swallowed(rig: Rig, family: int, ip: str, longest: int) -> Fault:
+    """A router takes no packets from a server that are longer than that, and does not say so."""
+    heal = _filter(rig, "r2", "forward", f"{_match(family, ip, 'saddr')} meta length > {longest} counter drop")
+    label = Label(
+        "path_mtu_blackhole", ("reverse",), destinations=((ip, None),), scope_kinds=("destination",),
+    )  # fmt: skip
+    return Fault(label, heal, lambda: _counted(rig, "r2"))
+
+
+def full_segments_swallowed(rig: Rig, family: int, ip: str, longest: int, probing: bool = False) -> Fault:
     """A router takes no packets to a server that are longer than that, and does not say so."""
+    rig.run("cli", ["sysctl", "-qw", f"net.ipv4.tcp_mtu_probing={int(probing)}"])
     heal = _filter(rig, "r2", "forward", f"{_match(family, ip)} meta length > {longest} counter drop")
     label = Label(
         "path_mtu_blackhole", ("forward",), destinations=((ip, None),), scope_kinds=("destination",),
@@ -460,7 +669,7 @@ def backlog_full(service: Service, ip: str, port: int) -> Fault:
         "connection_exhaustion", ("listen_backlog",), destinations=((ip, port),), scope_kinds=("destination",),
         perspective="server", process="python3",
     )  # fmt: skip
-    return Fault(label, lambda: service.hang(False), at_server=there)
+    return Fault(label, lambda: service.hang(False), at_server=there, everywhere=there)
 
 
 def descriptors_gone(pid: int) -> Fault:
@@ -490,6 +699,183 @@ def redis_stalled(redis: Redis, ip: str, port: int, seconds: float) -> Fault:
 def redis_killed(redis: Redis, ip: str, port: int) -> Fault:
     redis.stop()
     return Fault(Label("port_blocked", ("closed_port",), **_at(ip, port)), redis.start)
+
+
+def rule_loaded_here(rig: Rig, family: int, ip: str, port: int) -> Fault:
+    """A process on this host loads a rule that drops what leaves for one port: its name and pid are known."""
+    rules = f"{_match(family, ip)} tcp dport {port} counter drop"
+    chain = f"type filter hook output priority 0\n{rules}\n"
+    process = rig.spawn("cli", ["nft", "-f", "-"], stdin=subprocess.PIPE, text=True)
+    process.communicate(f"table inet fault {{\nchain c {{\n{chain}}}\n}}\n", timeout=10)
+    if process.returncode != 0:
+        raise RuntimeError(f"nft ended with {process.returncode}")
+    changed = ("nft ruleset loaded", f"nft[{process.pid}]")
+    label = Label("firewall_block", ("local_rule",), changed=changed, **_at(ip, port))
+    return Fault(label, lambda: rig.nft("cli", "delete table inet fault"), lambda: _counted(rig, "cli"))
+
+
+def route_changed_here(rig: Rig, family: int, destinations: list[tuple[str, int]], cause: str) -> Fault:
+    """As `no_route_here`; the change is to be named. Netlink does not tell who made it."""
+    fault = no_route_here(rig, family, destinations, cause)
+    prefix = rig.addresses.b.aggregate(family)
+    words = f"route {prefix} via" if cause == "no_route" else f"{LOCAL_ROUTES[cause]} route {prefix}"
+    return replace(fault, label=replace(fault.label, changed=(words, "unknown")))
+
+
+def _link_label(cause: str, changed: tuple[str, str | None]) -> Label:
+    return Label("link_down", (cause,), scope_kinds=("uplink",), scope_values=("eth0",), changed=changed)
+
+
+def link_set_down(rig: Rig, family: int) -> Fault:
+    """This host's own link is taken down; with it go its routes, and its IPv6 addresses."""
+    routes = json.loads(rig.ip("cli", f"-{family}", "-j", "route", "show", "dev", "eth0"))
+    addresses = json.loads(rig.ip("cli", "-6", "-j", "addr", "show", "dev", "eth0", "scope", "global"))
+    rig.ip("cli", "link", "set", "eth0", "down")
+
+    def heal() -> None:
+        rig.ip("cli", "link", "set", "eth0", "up")
+        for info in (i for entry in addresses for i in entry.get("addr_info", []) if "local" in i):
+            rig.ip("cli", "addr", "replace", f"{info['local']}/{info['prefixlen']}", "dev", "eth0", "nodad")
+        for route in (r for r in routes if "gateway" in r):
+            rig.ip("cli", "route", "replace", route["dst"], "via", route["gateway"])
+
+    return Fault(_link_label("admin", ("link eth0 set down", "unknown")), heal)
+
+
+def carrier_lost(rig: Rig) -> Fault:
+    """The switch port that this host's link leads to goes down."""
+    rig.ip("r1", "link", "set", "cli", "down")
+    label = _link_label("carrier", ("link eth0 lost its carrier", None))
+    return Fault(label, lambda: rig.ip("r1", "link", "set", "cli", "up"))
+
+
+def gateway_mute(rig: Rig, unplugged: bool) -> Fault:
+    """The gateway takes no part in address resolution any more, or its port leads elsewhere while the link stays up."""
+    breaks, mends = (
+        (("link", "set", "cli", "nomaster"), ("link", "set", "cli", "master", "lan0"))
+        if unplugged
+        else (("link", "set", "lan0", "arp", "off"), ("link", "set", "lan0", "arp", "on"))
+    )
+    rig.ip("r1", *breaks)
+    label = Label("neighbor_failure", ("gateway",), scope_kinds=("uplink",), scope_values=("eth0",))
+    return Fault(label, lambda: rig.ip("r1", *mends))
+
+
+def spare_link(rig: Rig) -> None:
+    """A link of this host with an address and a route that nobody uses."""
+    rig.ip("cli", "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+    rig.ip("cli", "link", "set", "spare0", "up")
+    rig.ip("cli", "link", "set", "spare1", "up")
+    rig.ip("cli", "addr", "add", "198.51.100.1/24", "dev", "spare0")
+    rig.ip("cli", "route", "add", "203.0.113.0/24", "via", "198.51.100.2")
+
+
+def container_comes_and_goes(rig: Rig, number: int) -> None:
+    """What a container's start and end do on its host: a pair of links, an address, a route."""
+    name, peer = f"veth{number}a", f"veth{number}b"
+    rig.ip("cli", "link", "add", name, "type", "veth", "peer", "name", peer)
+    rig.ip("cli", "link", "set", name, "up")
+    rig.ip("cli", "link", "set", peer, "up")
+    rig.ip("cli", "addr", "add", f"172.31.{number}.1/24", "dev", name)
+    rig.ip("cli", "route", "add", f"172.30.{number}.0/24", "via", f"172.31.{number}.2")
+    rig.ip("cli", "link", "del", name)
+
+
+def harmless_ruleset(rig: Rig, number: int) -> None:
+    """A ruleset is loaded anew, as a controller does; it counts and drops nothing."""
+    chain = "type filter hook output priority 10\ncounter accept\n"
+    table = f"table inet harmless {{\nchain c {{\n{chain}}}\n}}\n"
+    rig.nft("cli", (f"delete table inet harmless\n{table}" if number else table))
+
+
+def routes_refreshed(rig: Rig, family: int) -> None:
+    """Each route is put in place again as it is, and once with another attribute that moves no packet elsewhere."""
+    gateway = rig.addresses.lan.host(1, family)
+    for network in (rig.addresses.a, rig.addresses.b):
+        prefix = network.aggregate(family)
+        congestion = ("congctl", rig.congestion_control)
+        rig.ip("cli", "route", "replace", prefix, "via", gateway, *congestion)
+        rig.ip("cli", "route", "replace", prefix, "via", gateway, *congestion, "realm", "7")
+
+
+_EVERY_PORT = "32768 60999"
+
+
+def few_local_ports(rig: Rig, count: int) -> None:
+    """The client's host has that many ports for its connections, and leaves the other ways to reuse them."""
+    _local_ports(rig, f"40000 {40000 + count - 1}")
+
+
+def _local_ports(rig: Rig, ports: str) -> None:
+    rig.run("cli", ["sysctl", "-qw", f"net.ipv4.ip_local_port_range={ports}"])
+
+
+def ports_taken(rig: Rig, ip: str, port: int, taker: Client, cause: str) -> Fault:
+    """A client takes all local ports for one destination: it holds them, or leaves them in TIME_WAIT."""
+
+    def heal() -> None:
+        _local_ports(rig, _EVERY_PORT)
+        taker.stop()
+
+    return Fault(Label("connection_exhaustion", (cause,), **_at(ip, port)), heal)
+
+
+def never_closed(leaker: Client) -> Fault:
+    """A process closes none of its connections, though its peers have."""
+    pid = leaker.process.pid
+    comm = Path(f"/proc/{pid}/comm").read_text().strip()
+    label = Label(
+        "connection_exhaustion", ("close_wait_leak",), scope_kinds=("process",), scope_values=(f"{comm}[{pid}]",),
+        process=comm,
+    )  # fmt: skip
+    return Fault(label, leaker.stop)
+
+
+def own_queue_drops(rig: Rig, rate: str) -> Fault:
+    """The client's own uplink gets a queue of two packets before a limit of its rate."""
+    queue = ["root", "tbf", "rate", rate, "burst", "3000", "limit", "3000"]
+    rig.run("cli", ["tc", "qdisc", "add", "dev", "eth0", *queue])
+    label = Label("packet_loss", ("local_queue",), scope_kinds=("uplink",), scope_values=("eth0",))
+    return Fault(label, lambda: rig.run("cli", ["tc", "qdisc", "del", "dev", "eth0", "root"]))
+
+
+def track_connections_here(rig: Rig) -> int:
+    """The client's own host keeps a table of connections; how many it may hold."""
+    _filter(rig, "cli", "output", "ct state established counter accept", "tracked")
+    return int(rig.run("cli", ["sysctl", "-n", "net.netfilter.nf_conntrack_max"]))
+
+
+def fill_table(rig: Rig, first: int, last: int) -> None:
+    """Puts so many connections into the client's table as if they were established: none of them is evicted."""
+    path = rig.directory / f"entries-{first}"
+    ways = ((f"198.18.{i >> 8 & 255}.{i & 255}", 1024 + (i >> 16)) for i in range(first, last))
+    path.write_text(
+        "".join(
+            f"-A -p tcp -s 198.19.0.1 -d {far} -r {far} -q 198.19.0.1 --sport {port} --dport 443"
+            f" --reply-port-src 443 --reply-port-dst {port} --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 600\n"
+            for far, port in ways
+        )
+    )
+    rig.run("cli", ["conntrack", "-R", str(path)], check=False)  # it ends where there is no room
+
+
+def table_full(rig: Rig, held: int, limit: int, destinations: list[tuple[str, int]]) -> Fault:
+    """The client's table fills up, and whatever is freed is taken at once by others."""
+    fill_table(rig, held, limit + 3000)
+    again = rig.directory / f"entries-{held}"
+    tail = again.with_name("entries-more")
+    tail.write_text("".join(again.read_text().splitlines(keepends=True)[-6000:]))
+    loop = f"while sleep 0.2; do conntrack -R {tail}; done"
+    process = rig.spawn("cli", ["sh", "-c", loop], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def heal() -> None:
+        namespaces.stop(process)
+        rig.run("cli", ["conntrack", "-F"])
+
+    label = Label(
+        "connection_exhaustion", ("conntrack_full",), scope_kinds=("host",), destinations=tuple(destinations)
+    )
+    return Fault(label, heal)
 
 
 def agent_asleep(pid: int) -> Fault:

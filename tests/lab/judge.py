@@ -20,7 +20,7 @@ class Run:
     """What happened, in Unix seconds, and everything the agent said."""
 
     label: Label | None  # None: healthy
-    netns: int
+    netns: list[int]  # of the observed host
     ready_at: float
     onset_at: float
     healed_at: float
@@ -102,10 +102,16 @@ def describes(label: Label, incident: dict) -> list[str]:
     if missing := set(label.members) - set(scope["members"]):
         wrong.append(f"scope members lack {', '.join(sorted(missing))}")
     wrong += _destination_faults(label, incident["destination"])
+    root = incident["root_cause"]["type"]
+    if exact and root != (label.root_type or label.type):
+        wrong.append(f"root cause {root}, not {label.root_type or label.type}")
     if label.process and incident["source"].get("comm") != label.process:
         wrong.append(f"process {incident['source'].get('comm')}, not {label.process}")
+    if label.netns and incident["source"].get("netns") != label.netns:
+        wrong.append(f"namespace {incident['source'].get('netns')}, not {label.netns}")
     if incident["perspective"] != label.perspective:
         wrong.append(f"perspective {incident['perspective']}, not {label.perspective}")
+    wrong += _change_faults(label, incident)
     wrong += _offender_faults(label, incident["root_cause"].get("offender"))
     return wrong
 
@@ -125,9 +131,27 @@ def _destination_faults(label: Label, destination: dict | None) -> list[str]:
     if destination["ip"] != ip:
         found.append(f"destination {destination['ip']}, not {ip}")
     seen_port = destination.get("port") or None
+    real = (destination.get("real_ip"), destination.get("real_port"))
+    if label.real and real != label.real:
+        found.append(f"real peer {real}, not {label.real}")
     if seen_port != port and label.type != "packet_loss":
         found.append(f"port {seen_port}, not {port}")
     return found
+
+
+def _change_faults(label: Label, incident: dict) -> list[str]:
+    """The change that did it is named, as the cause, with who made it as far as the kernel tells; and no other."""
+    if label.changed is None:
+        return []
+    words, by = label.changed
+    causes = [change for change in incident["changes"] if change["bearing"] == "cause"]
+    if not any(words in change["what"] for change in causes):
+        told = "; ".join(f"{c['bearing']}: {c['what']} by {c['by']}" for c in incident["changes"])
+        return [f"the change «{words}» is not named as the cause, but {told or 'none'}"]
+    wrong = [f"made by {c['by']}, not {by}" for c in causes if c["by"] != by]
+    if words not in incident["root_cause"]["statement"]:
+        wrong.append(f"the root cause does not name the change: {incident['root_cause']['statement']}")
+    return wrong
 
 
 def _offender_faults(label: Label, offender: str | None) -> list[str]:
@@ -210,7 +234,8 @@ def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
     roots = [i for i in run.final if is_root(i) and i["id"] not in before]
     right = [i for i in roots if names(run.label, i)]
     chosen = (right or roots or [None])[0]
-    result.false_incidents += len(roots) - min(run.label.roots, len(right))
+    others = [i for i in roots if any(names(label, i) and not describes(label, i) for label in run.label.also)]
+    result.false_incidents += len(roots) - min(run.label.roots, len(right) + len(others))
     if chosen is None:
         reasons.append("no incident")
         return
@@ -223,9 +248,13 @@ def _judge_fault(run: Run, result: Result, before: set[str]) -> None:
     if not right:
         reasons.append(f"type {chosen['type']}, not {run.label.type}: {chosen['summary']}")
     if len(roots) != run.label.roots:
-        others = "; ".join(f"{verdict_text(i)} {i['scope']['members']}" for i in roots if i is not chosen)
-        reasons.append(f"{len(roots)} root incidents, not {run.label.roots}: also {others}")
+        also = "; ".join(f"{verdict_text(i)} {i['scope']['members']}" for i in roots if i is not chosen)
+        reasons.append(f"{len(roots)} root incidents, not {run.label.roots}: also {also}")
     reasons += describes(run.label, chosen)
+    if len(others) < len(run.label.also):
+        reasons.append(f"the other fault is not named: {', '.join(truth_text(label) for label in run.label.also)}")
+    if run.label.symptoms and not any(i["root_cause"].get("incident") == chosen["id"] for i in run.final):
+        reasons.append("no symptom stands under it")
     _judge_estimate(run, result)
     _judge_times(run, result, chosen)
 
@@ -294,5 +323,13 @@ def _foreign_records(run: Run) -> list[str]:
     for row in run.view["destinations"]:
         seen[f"destination {row['ref']['ip']}:{row['ref'].get('port')}"] = row["netns"]
     return [
-        f"{what} is of namespace {netns}" for what, netns in seen.items() if netns not in (run.netns, None)
+        f"{what} is of namespace {netns}" for what, netns in seen.items() if netns not in {None, *run.netns}
     ]
+
+
+def leave_out_strangers(run: Run) -> None:
+    """Who watches all of a machine sees what else goes on there: no business of the run's."""
+    known = {None, *run.netns}
+    run.updates = [update for update in run.updates if update.incident["source"].get("netns") in known]
+    run.final = [incident for incident in run.final if incident["source"].get("netns") in known]
+    run.view["destinations"] = [row for row in run.view["destinations"] if row["netns"] in known]

@@ -13,22 +13,25 @@ from lab.agent import Agent
 
 # struct netwatch_header: at_ns, netns, kind, size.
 _HEADER = struct.Struct("<QIHH")
+_NONE = "the agent has left no recording"
 
 
 def path(agent: Agent) -> Path:
     return agent.state / "recording.db"
 
 
-def violations(agent: Agent, final: list[dict], netns: int) -> list[str]:
+def differences(agent: Agent, final: list[dict]) -> list[str]:
+    """Where a replay of the recording says something else than the agent did."""
+    recording = path(agent)
+    return _differences(final, agent.replay(recording)) if recording.is_file() else [_NONE]
+
+
+def foreign(agent: Agent, netns: list[int]) -> list[str]:
+    """Records of another namespace. 0 marks those that belong to none, such as the agent's own accounts."""
     recording = path(agent)
     if not recording.is_file():
-        return ["the agent has left no recording"]
-    return _foreign(recording, netns) + _differences(final, agent.replay(recording))
-
-
-def _foreign(recording: Path, netns: int) -> list[str]:
-    """Records of another namespace. 0 marks those that belong to none, such as the agent's own accounts."""
-    strangers = Counter((kind, other) for other, kind in _headers(recording) if other not in (netns, 0))
+        return []
+    strangers = Counter((kind, other) for other, kind in _headers(recording) if other not in {0, *netns})
     return [
         f"{count} records of kind {kind} are of namespace {other}"
         for (kind, other), count in strangers.items()

@@ -106,6 +106,8 @@ class Addresses:
 class Rig:
     """Namespaces up on entry, gone on exit, however the run ends. Use it as a context manager."""
 
+    hosts: tuple[str, ...] = HOSTS
+
     def __init__(self, seed: int, keep: bool = False, congestion_control: str | None = None):
         self.rng = random.Random(f"rig {seed}")
         self.addresses = Addresses.drawn(self.rng)

@@ -14,6 +14,7 @@ from pathlib import Path
 from lab import baselines, impair, judge, recorded, recording
 from lab.agent import Agent
 from lab.faults import Label
+from lab.node import Node
 from lab.rig import Rig
 from lab.scenarios import Scenario
 from lab.world import Lab
@@ -32,6 +33,7 @@ class Options:
     background: str | None = None  # else from the seed
     rtt_ms: float = 0.0  # how far away the servers are, where the scenario does not say
     record: Path | None = None  # leaves the recording and the label there
+    watch: str = "one"  # or "all": client, routers and servers are one host to the agent
 
 
 def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
@@ -42,18 +44,23 @@ def run_scenario(scenario: Scenario, options: Options) -> judge.Result:
         rtt_ms = scenario.rtt_ms or options.rtt_ms
         if rtt_ms:
             impair.distance(rig, rtt_ms)
-        observed = "cli" if scenario.end == "client" else lab.victim
-        lab.agent = agent = Agent(options.binary, rig.directory, rig.netns_path(observed))
+        if scenario.node:
+            lab.node = Node(rig)
+        watch = "all" if options.watch == "all" else scenario.end
+        client = lab.node.observed if lab.node else ["cli"]
+        observed = {"client": client, "server": [lab.victim], "all": rig.hosts}[watch]
+        paths = [] if watch == "all" else [rig.netns_path(host) for host in observed]
+        lab.agent = agent = Agent(options.binary, rig.directory, paths)
         run = None
         try:
-            result, run = _run(scenario, options, lab, agent, rig.netns_inode(observed))
+            result, run = _run(scenario, options, lab, agent, watch, [rig.netns_inode(host) for host in observed])
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             result = judge.Result(reasons=[f"{type(error).__name__}: {error}"])
         finally:
             agent.stop()
         result.name, result.seed, result.bar_s = scenario.name, options.seed, scenario.bar_s
         result.congestion_control, result.background = rig.congestion_control, lab.background_kind
-        result.rtt_ms, result.end = rtt_ms, scenario.end
+        result.rtt_ms, result.end = rtt_ms, watch
         result.took_s = round(time.monotonic() - begun, 1)
         if options.record and run:
             recorded.save(options.record, run, result, recording.path(agent))
@@ -68,7 +75,7 @@ def run_apart(scenario: Scenario, options: Options) -> judge.Result:
         given = {
             "seed": options.seed, "bin": options.binary, "late": options.late_s, "rtt": options.rtt_ms,
             "congestion-control": options.congestion_control, "background": options.background,
-            "record": options.record, "json": out.name,
+            "record": options.record, "watch": options.watch, "json": out.name,
         }  # fmt: skip
         argv = [sys.executable, str(Path(__file__).parent / "run"), scenario.name]
         argv += [text for key, value in given.items() if value is not None for text in (f"--{key}", str(value))]
@@ -81,17 +88,23 @@ def run_apart(scenario: Scenario, options: Options) -> judge.Result:
     return judge.Result(**json.loads(written)["results"][0])
 
 
-def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: int) -> tuple[judge.Result, judge.Run]:
+def _run(
+    scenario: Scenario, options: Options, lab: Lab, agent: Agent, watch: str, netns: list[int]
+) -> tuple[judge.Result, judge.Run]:
     rng = random.Random(f"runner {options.seed}")
     scenario.prepare(lab)
     sampler = baselines.Sampler(lab.rig.spawn("cli", ["sleep", "infinity"]).pid)
     late_s = scenario.late_s or (options.late_s or 0.0 if scenario.kind == "fault" else 0.0)
+    if lab.regions:
+        path = lab.rig.directory / "regions"
+        path.write_text(lab.regions)
+        agent.options += ("--regions", str(path))
     if not late_s:
         agent.start()
     time.sleep(rng.uniform(0.7, 1.3) if late_s else rng.uniform(6.3, 8.9))  # the healthy lead-in
     onset_at = time.time()
     fault = scenario.happen(lab)
-    label = fault and (fault.label if scenario.end == "client" else fault.at_server)
+    label = fault and fault.as_seen(watch)
     if late_s:
         time.sleep(late_s)
         agent.start()
@@ -137,12 +150,17 @@ def _run(scenario: Scenario, options: Options, lab: Lab, agent: Agent, netns: in
     status = agent.stop()
     last_words = [update.incident for update in agent.updates if update.at > asked_at] + agent.left_open()
     run.final = list(({i["id"]: i for i in final} | {i["id"]: i for i in last_words}).values())
+    differences = recording.differences(agent, run.final)
+    if watch == "all":
+        judge.leave_out_strangers(run)
     result = judge.judge(run)
     if not was_alive:
         result.reasons.append("the agent died")
     elif status != 0:
         result.reasons.append(f"the agent ended with {status}")
-    result.reasons += recording.violations(agent, run.final, run.netns)
+    result.reasons += differences
+    if watch != "all":
+        result.reasons += recording.foreign(agent, netns)
     result.ok = not result.reasons
     result.baselines = _baselines(lab, samples, run)
     return result, run

@@ -19,6 +19,7 @@ class Scenario:
     number: int | None = None  # of the list of faults in the acceptance's terms
     family: int = 4
     end: str = "client"  # or "server": whose namespace the agent watches
+    node: bool = False  # the client is a node with pods: all of it is the observed host
     quick: bool = False
     rtt_ms: float = 0.0  # how far away the servers are
     late_s: float = 0.0  # the agent starts this long after the onset
@@ -50,3 +51,7 @@ def fault(name, number, title, prepare, happen, families=(4,), quick=(), **more)
 
 def healthy(name, title, prepare, happen, quick=False, **more) -> Scenario:
     return Scenario(name, title, "healthy", prepare, happen, quick=quick, **more)
+
+
+def nothing(_lab: Lab) -> None:
+    """The load itself is the trial."""

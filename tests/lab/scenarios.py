@@ -15,7 +15,12 @@ from lab.rig import SERVERS
 from lab.scenario import Scenario
 from lab.scenario import fault as _fault
 from lab.scenario import healthy as _healthy
+from lab.scenario import nothing as _nothing
+from lab.scenarios_attempts import ATTEMPTS
+from lab.scenarios_compound import COMPOUND
+from lab.scenarios_node import ON_NODE
 from lab.scenarios_path import PATHS
+from lab.scenarios_resources import RESOURCES
 from lab.scenarios_software import SOFTWARE
 from lab.software import Iperf3Server
 from lab.world import Lab
@@ -57,6 +62,22 @@ def _rejected(how: str) -> Callable[[Lab], Fault]:
 
 def _rejected_here(how: str) -> Callable[[Lab], Fault]:
     return lambda lab: faults.rejected_here(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], how)
+
+
+def _idle_forgotten(how: str) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.idle_forgotten(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], 9, how)
+
+
+def _state_lost(how: str) -> Callable[[Lab], Fault]:
+    return lambda lab: faults.state_lost(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], how)
+
+
+def _peer_restarted(lab: Lab) -> Fault:
+    return faults.peer_restarted(lab.rig, lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[0])
+
+
+def _port_elsewhere_closed(lab: Lab) -> Fault:
+    return faults.port_closed(lab.nginx["near"], lab.ip(lab.victim), lab.ports[0])
 
 
 def _new_flows_dropped(lab: Lab) -> Fault:
@@ -162,10 +183,6 @@ def _bulk(lab: Lab) -> None:
 
 def _burst(lab: Lab) -> None:
     lab.client("burst", [lab.at(lab.victim, lab.ports[0])], count=503).wait(20)
-
-
-def _nothing(_lab: Lab) -> None:
-    """The load itself is the trial."""
 
 
 # --- the list ------------------------------------------------------------------------------------------------
@@ -302,8 +319,7 @@ CORE: list[Scenario] = [
     ),
 ]
 
-# The same mechanisms in other clothes, and their nearest neighbours. (A RST that a router sends is told from the
-# host's own by its TTL only, which no record carries: it is not among them.)
+# The same mechanisms in other clothes, and their nearest neighbours.
 VARIANTS: list[Scenario] = [
     *(
         scenario
@@ -503,12 +519,110 @@ VARIANTS: list[Scenario] = [
         families=(4, 6),
     ),
     *_fault(
+        "path_mtu_forward_probing",
+        38,
+        "full segments disappear on the way there, and the kernel probes for smaller ones",
+        world.upload_load,
+        lambda lab: faults.full_segments_swallowed(
+            lab.rig, lab.family, lab.ip(lab.victim), lab.rng.choice((1280, 1400, 1460)), probing=True
+        ),
+    ),
+    *_fault(
+        "path_mtu_reverse",
+        47,
+        "full segments disappear on the way here, requests pass",
+        world.answers_load,
+        lambda lab: faults.full_answers_swallowed(
+            lab.rig, lab.family, lab.ip(lab.victim), lab.rng.choice((1280, 1400, 1460))
+        ),
+        families=(4, 6),
+    ),
+    *_fault(
+        "reject_reset",
+        30,
+        "REJECT, with a RST in the host's name",
+        world.port_with_siblings,
+        _rejected("reset"),
+        families=(4, 6),
+    ),
+    *_fault(
+        "port_elsewhere_closed",
+        None,
+        "a port closed that leads to another host than the other ports of the address",
+        world.elsewhere_load,
+        _port_elsewhere_closed,
+        families=(4, 6),
+    ),
+    *_fault(
         "idle_forgotten",
         None,
-        "a firewall forgets connections that rest for 9 s",
+        "a firewall forgets connections that rest for 9 s, and resets them",
         world.resting_load,
-        lambda lab: faults.idle_forgotten(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], 9),
+        _idle_forgotten("reset"),
         deadline_s=75.0,
+    ),
+    *_fault(
+        "routing_loop",
+        None,
+        "two routers send a prefix back and forth",
+        world.prefix_load,
+        lambda lab: faults.routing_loop(lab.rig, lab.family, _b_destinations(lab)),
+        families=(4, 6),
+    ),
+    *_fault(
+        "answers_from_elsewhere",
+        None,
+        "answers come in at another interface, and rp_filter drops them",
+        world.prefix_load,
+        lambda lab: faults.answers_from_elsewhere(lab.rig, _b_destinations(lab)),
+    ),
+    *_fault(
+        "program_drops",
+        None,
+        "a BPF program of this host drops one port",
+        world.port_with_siblings,
+        _on_victim_port(faults.program_drops),
+        families=(4, 6),
+    ),
+    *_fault(
+        "flows_rejected",
+        None,
+        "a router answers established connections with ICMP",
+        world.kept_only_load,
+        _on_victim_port(faults.flows_rejected),
+        families=(4, 6),
+    ),
+    *_fault(
+        "idle_forgotten_silent",
+        None,
+        "a firewall forgets connections that rest for 9 s, and drops what comes on them",
+        world.resting_load,
+        _idle_forgotten("silent"),
+        families=(4, 6),
+        deadline_s=75.0,
+    ),
+    *_fault(
+        "state_lost",
+        None,
+        "a firewall loses its state, and drops what it does not know",
+        world.pool_load,
+        _state_lost("silent"),
+        families=(4, 6),
+    ),
+    *_fault(
+        "state_lost_reset",
+        None,
+        "a firewall loses its state, and resets what it does not know",
+        world.pool_load,
+        _state_lost("reset"),
+    ),
+    *_fault(
+        "peer_restarted",
+        None,
+        "a server's host starts anew and knows its connections no more",
+        world.pool_load,
+        _peer_restarted,
+        families=(4, 6),
     ),
     *_fault(
         "descriptors_gone",
@@ -534,6 +648,20 @@ VARIANTS: list[Scenario] = [
         watch_s=13.0,
     ),
     _healthy(
+        "resets_after_answers",
+        "a service that ends connections with RST once it has answered",
+        world.resetting_load,
+        _nothing,
+        watch_s=13.0,
+    ),
+    _healthy(
+        "idle_resets",
+        "a service that resets connections at rest; its clients make new ones",
+        world.idle_resets_load,
+        _nothing,
+        watch_s=17.0,
+    ),
+    _healthy(
         "slow_reader",
         "a service that reads its uploads slowly",
         world.slow_reader_load,
@@ -547,6 +675,82 @@ VARIANTS: list[Scenario] = [
         world.both_ways_load,
         _agent_asleep,
         watch_s=9.0,
+    ),
+]
+
+def _rule_loaded(lab: Lab) -> Fault:
+    """Amid what else happens on a busy host: containers that come and go, another ruleset loaded before."""
+    for number in range(3):
+        faults.harmless_ruleset(lab.rig, number)
+        faults.container_comes_and_goes(lab.rig, number)
+    time.sleep(lab.rng.uniform(0.7, 2.9))
+    return faults.rule_loaded_here(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0])
+
+
+def _route_changed(lab: Lab) -> Fault:
+    for number in range(3):
+        faults.container_comes_and_goes(lab.rig, number)
+    cause = lab.rng.choice(sorted(faults.LOCAL_ROUTES))
+    return faults.route_changed_here(lab.rig, lab.family, _b_destinations(lab), cause)
+
+
+def _containers(lab: Lab) -> None:
+    for number in range(9):
+        faults.container_comes_and_goes(lab.rig, number)
+        time.sleep(lab.rng.uniform(0.1, 0.5))
+
+
+def _rulesets(lab: Lab) -> None:
+    for number in range(5):
+        faults.harmless_ruleset(lab.rig, number)
+        time.sleep(lab.rng.uniform(0.3, 1.1))
+
+
+def _spare_link_down(lab: Lab) -> None:
+    lab.rig.ip("cli", "link", "set", "spare0", "down")
+
+
+def _spare_link_load(lab: Lab) -> None:
+    faults.spare_link(lab.rig)
+    world.port_with_siblings(lab)
+
+
+# What changes on this host itself.
+CHANGES: list[Scenario] = [
+    *_fault("rule_loaded", 48, "a process here loads a rule that drops", world.port_with_siblings, _rule_loaded),
+    *_fault(
+        "route_changed", 48, "this host's route is gone or refuses, amid other changes", world.prefix_load, _route_changed
+    ),
+    *_fault(
+        "link_set_down",
+        43,
+        "this host's link is set down",
+        world.two_ports,
+        lambda lab: faults.link_set_down(lab.rig, lab.family),
+    ),
+    *_fault(
+        "carrier_lost", 43, "this host's link loses its carrier", world.two_ports, lambda lab: faults.carrier_lost(lab.rig)
+    ),
+    *_fault(
+        "gateway_mute",
+        42,
+        "the gateway answers no address resolution",
+        world.two_ports,
+        lambda lab: faults.gateway_mute(lab.rig, lab.rng.random() < 0.5),
+    ),
+    _healthy("containers", "containers' links and addresses come and go", world.port_with_siblings, _containers),
+    _healthy("rulesets", "a ruleset that drops nothing is loaded again and again", world.port_with_siblings, _rulesets),
+    _healthy(
+        "spare_link_down",
+        "a link that nobody uses is set down",
+        _spare_link_load,
+        _spare_link_down,
+    ),
+    _healthy(
+        "routes_refreshed",
+        "routes are put in place again",
+        world.prefix_load,
+        lambda lab: faults.routes_refreshed(lab.rig, lab.family),
     ),
 ]
 
@@ -608,5 +812,8 @@ OVER_IPV6: list[Scenario] = _again(
     "ipv6", "IPv6", family=6,
 )  # fmt: skip
 
-SCENARIOS = [*CORE, *VARIANTS, *PATHS, *SOFTWARE, *FAR, *OVER_IPV6, *AT_SERVER]
+SCENARIOS = [
+    *CORE, *VARIANTS, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES,
+    *AT_SERVER,
+]  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""A small HTTP service whose behaviour is set from standard input, a JSON object a line: {"delay_s": 2.1, "pause_s": 0.0}.
+"""A small HTTP service whose behaviour is set from standard input, a JSON object a line: {"delay_s": 2.1, "pause_s": 0.0, "limit": null}.
 
 It answers GET with a short body, reads POST bodies to their end, takes a NOTE in silence, and waits `delay_s` before
-each answer (null: it never answers): the request is acknowledged at once by the kernel, the application is late. Between two pieces of a
-body of 64 KiB it rests for `pause_s`. It prints "listening" when it is.
+each answer (null: it never answers): the request is acknowledged at once by the kernel, the application is late. Between
+two pieces of a body of 64 KiB it rests for `pause_s`. Connections beyond `limit` it accepts and ends at once. A connection
+on which nothing is asked for `idle_reset_s` it resets, and one that has had `answers_then_reset` answers. It prints
+"listening" when it is.
 
     service.py [--backlog N] PORT...
 """
@@ -13,6 +15,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
+import struct
 import sys
 
 
@@ -20,6 +24,10 @@ class Service:
     def __init__(self):
         self.delay_s: float | None = 0.0
         self.pause_s = 0.0
+        self.limit: int | None = None
+        self.open = 0
+        self.idle_reset_s: float | None = None
+        self.answers_then_reset: int | None = None
 
     async def read_body(self, reader, length: int) -> None:
         while length > 0:
@@ -27,10 +35,22 @@ class Service:
             if self.pause_s:
                 await asyncio.sleep(self.pause_s)
 
+    def reset(self, writer) -> None:
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        writer.transport.abort()
+
     async def serve(self, reader, writer) -> None:
+        if self.limit is not None and self.open >= self.limit:
+            writer.close()
+            return
+        self.open += 1
+        answers = 0
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                async with asyncio.timeout(self.idle_reset_s):
+                    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 if head.startswith("note "):
                     continue
                 headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
@@ -41,11 +61,19 @@ class Service:
                     await asyncio.sleep(self.delay_s)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nan answer of 23 bytes.\n")
                 await writer.drain()
+                answers += 1
+                if answers == self.answers_then_reset:
+                    await asyncio.sleep(0.02)  # the answer is read by then
+                    self.reset(writer)
+                    break
                 if headers.get("connection") == "close":
                     break
+        except TimeoutError:
+            self.reset(writer)
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
+            self.open -= 1
             writer.close()
 
     async def obey(self) -> None:

@@ -38,6 +38,7 @@ http {{
 {listens}
         location / {{ default_type text/plain; return 200 "a healthy answer\\n"; }}
         location /blob {{ root {directory}; limit_rate {blob_rate}; }}
+        location /page {{ root {directory}; }}
     }}
 }}
 """
@@ -65,6 +66,7 @@ class Nginx:
         self.directory = rig.directory / f"nginx-{host}"
         self.directory.mkdir()
         (self.directory / "blob").write_bytes(rig.rng.randbytes(1 << 20))
+        (self.directory / "page").write_bytes(rig.rng.randbytes(9137))  # its last segment is a small one
         self.process: subprocess.Popen | None = None
         self.start()
 
@@ -134,6 +136,14 @@ class Service:
         """How long it rests between two pieces of a request's body."""
         self._set(pause_s=pause_s)
 
+    def set_limit(self, limit: int | None) -> None:
+        """How many connections it serves at once; None: any number."""
+        self._set(limit=limit)
+
+    def set_resets(self, idle_s: float | None = None, answers: int | None = None) -> None:
+        """It resets connections that rest for so long, or that have had so many answers."""
+        self._set(idle_reset_s=idle_s, answers_then_reset=answers)
+
     def _set(self, **what: float | None) -> None:
         self.process.stdin.write(json.dumps(what) + "\n")
         self.process.stdin.flush()
@@ -141,6 +151,17 @@ class Service:
     def hang(self, hung: bool) -> None:
         """The process stops where it is; its kernel goes on accepting and acknowledging."""
         self.process.send_signal(signal.SIGSTOP if hung else signal.SIGCONT)
+
+
+class Tier:
+    """One tier of a web application, with a pool of connections to the one below."""
+
+    def __init__(self, rig: Rig, host: str, port: int, address: str, below: str, **options: int):
+        flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
+        argv = [PYTHON, str(HERE / "tier.py"), "--below", below, "--address", address, *flags, str(port)]
+        self.process = rig.spawn(host, argv, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "listening":
+            raise RuntimeError(f"the tier on {host} did not start")
 
 
 class Iperf3Server:

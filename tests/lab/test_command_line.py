@@ -97,6 +97,8 @@ def test_paths_that_this_user_may_not_use(netwatch, directory):
         (["agent", "--no-feature", "fexi"], "no such feature: fexi"),
         (["agent", "--state-dir", "/proc/nope"], "cannot make the state directory /proc/nope"),
         (["agent", "--config", "/nope"], "cannot read /nope"),
+        (["agent", "--regions", "/nope"], "cannot read the regions in /nope: No such file or directory"),
+        (["agent", "--regions", "/etc/hostname"], "/etc/hostname:1: "),
         (["agent", "--socket", "/" + "s" * 120], "is longer than"),
         (["agent", "--socket", "/etc/passwd"], "is no socket"),
         (["why", "10.0.0.1:99999"], "no number from 1 to 65535"),

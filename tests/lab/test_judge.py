@@ -31,7 +31,7 @@ def resolved(**fields) -> dict:
 def a_run(label=LABEL, updates=None, final=None, **fields) -> Run:
     default = [Update(ONSET + 1.5, incident()), Update(ONSET + 12, resolved())]
     run = dict(
-        label=label, netns=NETNS, ready_at=ONSET - 8, onset_at=ONSET, healed_at=ONSET + 6,
+        label=label, netns=[NETNS], ready_at=ONSET - 8, onset_at=ONSET, healed_at=ONSET + 6,
         first_affected_at=ONSET + 0.2, deadline_s=15.0, late=False, updates=default if updates is None else updates,
         final=[resolved()] if final is None else final, view={"destinations": []},
     )  # fmt: skip
@@ -51,6 +51,14 @@ def test_a_quiet_healthy_run_passes():
 
 def with_final(*incidents):
     return {"final": list(incidents)}
+
+
+CHANGED = Label(**(LABEL.__dict__ | {"changed": ("nft ruleset loaded", "nft[17]")}))
+
+
+def the_change(**fields) -> dict:
+    change = {"at": "2031-05-06T07:08:08.000Z", "what": "nft ruleset loaded (generation 3)", "by": "nft[17]"}
+    return change | {"bearing": "cause"} | fields
 
 
 OTHER = resolved(id="n2", scope={"kind": "destination", "value": None, "members": ["192.0.2.8:443/tcp"]})
@@ -90,18 +98,37 @@ OTHER = resolved(id="n2", scope={"kind": "destination", "value": None, "members"
         ({"updates": [Update(ONSET - 2, incident()), Update(ONSET + 12, resolved())]}, "lead-in"),
         ({"final": [incident()]}, "still open"),
         ({"updates": [Update(ONSET + 1, incident()), Update(ONSET + 30, resolved())]}, "resolved after"),
-        ({"netns": 17}, "of namespace"),
+        ({"netns": [17]}, "of namespace"),
         (
             {"updates": [Update(ONSET + 1, incident(confidence=0.2)), Update(ONSET + 12, resolved())]},
             "confidence",
         ),
         ({"label": None}, "in a healthy run"),
+        ({"label": CHANGED}, "is not named as the cause"),
+        ({"label": CHANGED} | with_final(resolved(changes=[the_change(bearing="touches")])), "not named as the cause"),
+        ({"label": CHANGED} | with_final(resolved(changes=[the_change(by="nft[18]")])), "made by nft[18]"),
+        ({"label": CHANGED} | with_final(resolved(changes=[the_change()])), "the root cause does not name"),
+        ({"label": Label(**(LABEL.__dict__ | {"netns": 17}))}, "namespace"),
+        ({"label": Label(**(LABEL.__dict__ | {"real": ("192.0.2.1", 80)}))}, "real peer"),
+        ({"label": Label(**(LABEL.__dict__ | {"symptoms": True}))}, "no symptom"),
+        ({"label": Label(**(LABEL.__dict__ | {"roots": 2, "also": (LABEL,)}))}, "2"),
+        (
+            with_final(resolved(), OTHER)
+            | {"label": Label(**(LABEL.__dict__ | {"roots": 2, "also": (Label("link_down", (), ("uplink",)),)}))},
+            "the other fault is not named",
+        ),
     ],
 )
 def test_each_wrong_run_fails(fields, complaint):
     result = judge(a_run(**fields))
     assert not result.ok
     assert any(complaint in reason for reason in result.reasons), result.reasons
+
+
+def test_a_run_that_names_the_change_passes():
+    statement = "A rule drops the packets. It began with this change: nft ruleset loaded (generation 3) by nft[17]."
+    named = resolved(changes=[the_change()], root_cause=INCIDENT["root_cause"] | {"statement": statement})
+    assert judge(a_run(label=CHANGED, final=[named])).ok
 
 
 def test_a_symptom_and_a_superseded_incident_are_not_roots():

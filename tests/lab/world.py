@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import random
 
-from lab import faults
+from lab import faults, faults_attempts
 from lab.agent import Agent
+from lab.node import Node
 from lab.rig import SERVERS, Rig
-from lab.software import Client, Nginx, Postgres, Redis, Service, endpoint, start_client
+from lab.software import Client, Nginx, Postgres, Redis, Service, Tier, endpoint, start_client
 
 BACKGROUNDS = ("steady", "busy")
 
@@ -31,6 +32,9 @@ class Lab:
         self.redis: Redis | None = None
         self.clients: list[Client] = []
         self.agent: Agent | None = None
+        self.table_limit = self.table_held = 0  # of tracked connections
+        self.node: Node | None = None  # where the client is one
+        self.regions: str | None = None  # the text of a file of regions, for the agent
 
     def ip(self, host: str, network: str = "a") -> str:
         return self.rig.addresses.of(host, self.family, network)
@@ -67,7 +71,11 @@ class Lab:
 def web_load(lab: Lab, ports: int = 1, kept: bool = True) -> None:
     """Open-loop connects, curl and kept connections to the first ports of the victim's nginx."""
     lab.nginx_on(*SERVERS)
-    targets = [lab.at(lab.victim, port) for port in lab.ports[:ports]]
+    web_load_of(lab, lab.ports[:ports], kept)
+
+
+def web_load_of(lab: Lab, ports: list[int], kept: bool = True) -> None:
+    targets = [lab.at(lab.victim, port) for port in ports]
     lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
     lab.client("curl", targets, rate=lab.rate(1.3, 2.3))
     if kept:
@@ -137,6 +145,13 @@ def neighbor_load(lab: Lab) -> None:
     lab.background()
 
 
+def kept_only_load(lab: Lab) -> None:
+    """A pool of kept connections to the victim that makes no new ones, as long as they work."""
+    lab.nginx_on(*SERVERS, keepalive_s=600)
+    lab.client("keep", [lab.at(lab.victim, lab.ports[0])], count=5, rate=lab.rate(2.3, 3.7), timeout=29.7)
+    lab.background()
+
+
 def prefix_load(lab: Lab) -> None:
     """All three servers by their addresses in network b, where the fault will be, and in network a."""
     lab.nginx_on(*SERVERS)
@@ -168,6 +183,36 @@ def download_load(lab: Lab) -> None:
     targets = [lab.at(lab.victim, lab.ports[0])]
     lab.client("keep", targets, count=2, rate=lab.rate(1.3, 2.3), path="/blob", timeout=9.7)
     lab.client("curl", targets, rate=lab.rate(0.7, 1.3), path="/blob", timeout=9.7)
+    lab.background()
+
+
+def answers_load(lab: Lab) -> None:
+    """Answers that take several segments, pages or files; small ones now and then."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    path = lab.rng.choice(("/page", "/blob"))
+    lab.client("keep", targets, count=3, rate=lab.rate(1.3, 2.3), path=path, timeout=5.7)
+    lab.client("connects", targets, rate=lab.rate(2.3, 3.9), path=path, timeout=5.7)
+    lab.client("connects", targets, rate=lab.rate(1.3, 2.3), timeout=5.7)
+    lab.background()
+
+
+def syn_load(lab: Lab) -> None:
+    """Many new connections to one port, beside kept ones that carry small requests."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    lab.client("connects", targets, rate=lab.rate(5.3, 8.9))
+    lab.client("curl", targets, rate=lab.rate(1.3, 2.3))
+    lab.client("keep", targets, count=3, rate=lab.rate(7.1, 11.3))
+    lab.background()
+
+
+def parallel_paths_load(lab: Lab) -> None:
+    """New and kept connections to all servers in both networks."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(server, lab.ports[0], network) for server in SERVERS for network in ("a", "b")]
+    lab.client("connects", targets, rate=lab.rate(17.0, 23.0))
+    lab.client("keep", targets, count=6, rate=lab.rate(1.1, 2.7))
     lab.background()
 
 
@@ -204,6 +249,19 @@ def quick_service_load(lab: Lab) -> None:
     lab.service.set_delay(0.005)
 
 
+def crowd_load(lab: Lab) -> None:
+    """Requests that take a third of a second each, now more at once, now fewer."""
+    service_load(lab)
+    lab.service.set_delay(0.35)
+    lab.client("connects", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(11.0, 17.0), timeout=9.7)
+
+
+def translated_crowd_load(lab: Lab) -> None:
+    """The same through a gateway that has ports enough."""
+    faults_attempts.translate(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], 1000)
+    crowd_load(lab)
+
+
 def large_request_load(lab: Lab) -> None:
     """Uploads of a megabyte or two to the service, and nothing else."""
     lab.nginx_on(*lab.others)
@@ -238,6 +296,37 @@ def resting_load(lab: Lab) -> None:
     for _ in range(8):
         lab.client("keep", targets, count=1, rate=0.1, timeout=7.3)
     lab.background()
+
+
+def pool_load(lab: Lab) -> None:
+    """Kept connections in use through a stateful firewall, and new ones all the time."""
+    faults.track_connections(lab.rig)
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    for _ in range(3):
+        lab.client("keep", targets, count=3, rate=lab.rate(1.3, 2.9), timeout=7.3)
+    lab.client("connects", targets, rate=lab.rate(4.3, 7.1))
+    lab.background()
+
+
+def elsewhere_load(lab: Lab) -> None:
+    """Two ports of one address, the first of which leads to a host farther away than the other's."""
+    lab.nginx_on("near", *SERVERS)
+    faults.port_elsewhere(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], lab.ip("near"))
+    web_load_of(lab, lab.ports[:2])
+
+
+def resetting_load(lab: Lab) -> None:
+    """A service that ends connections with RST: after a few answers, in place of a FIN."""
+    service_load(lab)
+    lab.service.set_resets(answers=3)
+
+
+def idle_resets_load(lab: Lab) -> None:
+    """A service, or a balancer in its place, that resets connections on which nothing is asked for a while."""
+    service_load(lab)
+    lab.service.set_resets(idle_s=0.7)
+    lab.client("keep", [lab.at(lab.victim, lab.ports[0])], count=7, rate=lab.rate(0.4, 0.9), timeout=9.7)
 
 
 def storm_load(lab: Lab) -> None:
@@ -281,6 +370,61 @@ def dual_stack_load(lab: Lab) -> None:
     ]
     lab.client("race", pairs, rate=lab.rate(3.1, 4.7))
     lab.background()
+
+
+def node_load(lab: Lab) -> None:
+    """Pods and the node itself use a service address, servers by their own addresses, and each other."""
+    lab.nginx_on("pod2", *SERVERS)
+    lab.node.serve(lab.ports[1], (lab.ip(lab.victim), lab.ports[0]))
+    service = endpoint(lab.node.service, lab.ports[1])
+    for host in ("cli", "pod1"):
+        lab.client("connects", [service], rate=lab.rate(2.3, 4.1), host=host)
+        others = [lab.at(server, lab.ports[0], network) for server in lab.others for network in ("a", "b")]
+        lab.client("connects", others, rate=lab.rate(3.1, 5.3), host=host)
+        lab.client("keep", others, count=3, rate=lab.rate(0.7, 1.9), host=host)
+    lab.client("keep", [endpoint(lab.node.address("pod2"), lab.ports[0])], rate=lab.rate(1.1, 1.9), host="pod1")
+    lab.client("connects", [lab.at(lab.victim, lab.ports[2])], rate=lab.rate(3.1, 5.3), host="pod1")
+
+
+def tiers_load(lab: Lab, pool: int = 5, waiting: int = 1 << 30) -> None:
+    """Clients of a web tier, which calls an API, which calls a database elsewhere: the observed host has all but that."""
+    lab.nginx_on(*lab.others)
+    lab.service = Service(lab.rig, lab.victim, lab.ports[:1])
+    lab.service.set_delay(0.005)
+    here = lab.ip("cli")
+    Tier(lab.rig, "cli", lab.ports[1], here, lab.at(lab.victim, lab.ports[0]), pool=pool)
+    Tier(lab.rig, "cli", lab.ports[2], here, endpoint(here, lab.ports[1]), pool=2 * pool, waiting=waiting)
+    lab.client("keep", [endpoint(here, lab.ports[2])], count=7, rate=lab.rate(2.3, 3.7), timeout=19.7)
+    lab.client("connects", [endpoint(here, lab.ports[2])], rate=lab.rate(3.1, 4.7), timeout=19.7)
+    lab.background()
+
+
+def refusing_tiers_load(lab: Lab) -> None:
+    """The same with a web tier that resets connections once its pool is full."""
+    tiers_load(lab, waiting=2)
+
+
+def storm_and_siblings_load(lab: Lab) -> None:
+    """A storm of retries against a port that is closed, beside another server that is well."""
+    storm_load(lab)
+    other = [lab.at(lab.others[0], lab.ports[2])]
+    lab.client("connects", other, rate=lab.rate(4.3, 7.1))
+    lab.client("keep", [lab.at(lab.others[0], port) for port in lab.ports[:2]], count=2, rate=lab.rate(1.1, 2.7))
+
+
+def prefix_and_port_load(lab: Lab) -> None:
+    """Network b, and one port of the victim's address in network a."""
+    prefix_load(lab)
+    port = [lab.at(lab.victim, lab.ports[2])]
+    lab.client("connects", port, rate=lab.rate(4.3, 7.1))
+    lab.client("connects", [lab.at(lab.victim, lab.ports[1])], rate=lab.rate(2.3, 3.7))
+
+
+def region_load(lab: Lab) -> None:
+    """Network b is one region, network a another."""
+    nets = lab.rig.addresses
+    lab.regions = f"# two regions\n{nets.a.v4} near\n{nets.b.v4} far\n{nets.a.v6_aggregate} near\n{nets.b.v6_aggregate} far\n"
+    prefix_load(lab)
 
 
 def udp_load(lab: Lab) -> None:

@@ -35,6 +35,17 @@ netwatch_process process_of(Who who) {
     return process;
 }
 
+constexpr std::array<std::string_view, 5> drop_reasons{"NETFILTER_DROP", "TC_EGRESS", "BPF_CGROUP_EGRESS",
+                                                       "IP_RPFILTER", "TCP_CSUM"};
+
+std::uint32_t reason_number(std::string_view name) {
+    const auto found = std::ranges::find(drop_reasons, name);
+    if (found == drop_reasons.end()) ADD_FAILURE() << "not a reason of a story: " << name;
+    return static_cast<std::uint32_t>(found - drop_reasons.begin()) + 9;
+}
+
+std::uint16_t local_port_of(std::uint64_t sock) { return static_cast<std::uint16_t>(33'000 + sock % 27'000); }
+
 std::uint32_t jiffies(double seconds) { return static_cast<std::uint32_t>(seconds * story_hz); }
 
 }  // namespace
@@ -69,6 +80,16 @@ void Flow::since(double sent_s, double received_s) {
     counters.since_received_jiffies = jiffies(received_s);
 }
 
+void Flow::waits(double sent_s, std::uint8_t timeouts) {
+    constexpr double first_timeout_s = 0.2;
+    const double sent_again_s = first_timeout_s * ((1 << timeouts) - 1);
+    counters.since_sent_jiffies = jiffies(sent_s - sent_again_s);
+    counters.rto_jiffies = jiffies(first_timeout_s * (1 << timeouts));
+    counters.backoff = counters.retransmits = timeouts;
+    counters.packets_out = 1;
+    counters.unacked_bytes = segment_bytes;
+}
+
 Story::Story(double watched_for_s) {
     auto host = model::make_record<netwatch_host>(boot_ns(-watched_for_s));
     model::set_text(host.boot_id, "3f0e6a52-1111-4222-8333-444455556666");
@@ -78,10 +99,12 @@ Story::Story(double watched_for_s) {
     host.abi_version = NETWATCH_ABI_VERSION;
     host.started_ns = boot_ns(-watched_for_s);
     add(host);
-    auto reason = model::make_record<netwatch_drop_reason>(boot_ns(-watched_for_s));
-    reason.reason = 9;
-    model::set_text(reason.name, "NETFILTER_DROP");
-    add(reason);
+    for (const std::string_view name : drop_reasons) {
+        auto reason = model::make_record<netwatch_drop_reason>(boot_ns(-watched_for_s));
+        reason.reason = reason_number(name);
+        model::set_text(reason.name, name);
+        add(reason);
+    }
 }
 
 Story& Story::add(model::Record record) {
@@ -100,7 +123,7 @@ netwatch_tuple Story::tuple_to(std::string_view to) {
     netwatch_tuple tuple{};
     put(tuple.local_ip, *model::IpAddress::parse(peer.ip.is_v4() ? "192.0.2.10" : "2001:db8:ffff::10"));
     put(tuple.remote_ip, peer.ip);
-    tuple.local_port = static_cast<std::uint16_t>(33'000 + socks_ % 27'000);
+    tuple.local_port = local_port_of(socks_);
     tuple.remote_port = peer.port;
     tuple.family = peer.ip.is_v4() ? 4 : 6;
     tuple.protocol = static_cast<std::uint8_t>(peer.protocol);
@@ -124,10 +147,16 @@ netwatch_connect Story::attempt(double at, double ends, std::string_view to, Who
     return record;
 }
 
+Story& Story::arriving_with(std::uint8_t hop_limit, std::uint16_t ip_id) {
+    hop_limit_ = {.hop_limit = hop_limit, .reserved = 0, .ip_id = ip_id};
+    return *this;
+}
+
 Story& Story::connects(double at, std::string_view to, Who who, double rtt_ms) {
     auto record = attempt(at, at + rtt_ms / 1000, to, who);
     record.outcome = NETWATCH_OUTCOME_ESTABLISHED;
     record.rtt_us = static_cast<std::uint32_t>(rtt_ms * 1000);
+    record.syn_ack_look = hop_limit_;
     add(record);
     auto end = model::make_record<netwatch_close>(boot_ns(at + 4 * rtt_ms / 1000), story_netns);
     end.sock = record.sock;
@@ -144,13 +173,15 @@ Story& Story::connects(double at, std::string_view to, Who who, double rtt_ms) {
     short_one.counters.mss_bytes = 1'448;
     end.counters = short_one.counters;
     end.old_state = 9;
+    end.syn_ack_look = hop_limit_;
     return add(end);
 }
 
-Story& Story::is_refused(double at, std::string_view to, Who who) {
-    auto record = attempt(at, at + 0.001, to, who);
+Story& Story::is_refused(double at, std::string_view to, Who who, double delay_s) {
+    auto record = attempt(at, at + delay_s, to, who);
     record.outcome = NETWATCH_OUTCOME_FAILED;
     record.reset = 1;
+    record.reset_look = hop_limit_;
     record.error = ECONNREFUSED;
     return add(record);
 }
@@ -261,8 +292,10 @@ Flow Story::flow(double at, std::string_view peer, Who who) {
     auto record = attempt(at, at + 0.001, peer, who);
     record.outcome = NETWATCH_OUTCOME_ESTABLISHED;
     record.rtt_us = 1'000;
+    record.syn_ack_look = hop_limit_;
     add(record);
     Flow made{.sock = record.sock, .peer = std::string(peer), .who = who, .start_s = at};
+    made.syn_ack_look = hop_limit_;
     made.counters.state = tcp_established;
     made.counters.srtt_us = made.counters.min_rtt_us = 20'000;
     made.counters.snd_wnd = made.counters.rcv_wnd = 65'535;
@@ -287,38 +320,81 @@ Flow Story::accepted(double at, std::string_view client, std::uint16_t port, Who
     return made;
 }
 
+netwatch_tuple Story::tuple_of(const Flow& flow) {
+    netwatch_tuple tuple = tuple_to(flow.peer);
+    tuple.local_port = local_port_of(flow.sock);
+    if (!flow.passive) return tuple;
+    put(tuple.local_ip, endpoint(flow.own).ip);
+    tuple.local_port = endpoint(flow.own).port;
+    return tuple;
+}
+
+Flow Story::other_end(double at, const Flow& client, Who who) {
+    const std::string address = endpoint(client.peer).ip.is_v4() ? "192.0.2.10" : "[2001:db8:ffff::10]";
+    Flow made = client;
+    made.sock = ++socks_;
+    made.peer = fmt::format("{}:{}", address, local_port_of(client.sock));
+    made.own = client.peer;
+    made.who = who;
+    made.passive = true;
+    auto record = model::make_record<netwatch_accept>(boot_ns(at), story_netns);
+    record.sock = made.sock;
+    record.start_ns = boot_ns(at - 0.001);
+    record.tuple = tuple_of(made);
+    record.process = process_of(who);
+    record.rtt_us = 1'000;
+    add(record);
+    return made;
+}
+
 Story& Story::look(double at, const Flow& flow) {
     auto record = model::make_record<netwatch_socket_sample>(boot_ns(at), story_netns);
     record.sock = flow.sock;
     record.start_ns = boot_ns(flow.start_s);
-    record.tuple = tuple_to(flow.peer);
-    if (flow.passive) record.tuple.local_port = 443;
+    record.tuple = tuple_of(flow);
     record.process = process_of(flow.who);
     record.counters = flow.counters;
     record.passive = flow.passive ? 1 : 0;
     return add(record);
 }
 
-Story& Story::close(double at, const Flow& flow, bool reset) {
+Story& Story::close(double at, const Flow& flow, bool reset) { return add(end_of(at, flow, reset)); }
+
+Story& Story::gives_up(double at, const Flow& flow) {
+    auto record = end_of(at, flow, false);
+    record.error = ETIMEDOUT;
+    record.old_state = tcp_established;
+    return add(record);
+}
+
+Story& Story::resets_late_segment(double at, const Flow& flow) {
+    auto record = model::make_record<netwatch_reset_sent>(boot_ns(at), story_netns);
+    record.tuple = tuple_of(flow);
+    return add(record);
+}
+
+netwatch_close Story::end_of(double at, const Flow& flow, bool reset) {
     auto record = model::make_record<netwatch_close>(boot_ns(at), story_netns);
     record.sock = flow.sock;
     record.start_ns = boot_ns(flow.start_s);
-    record.tuple = tuple_to(flow.peer);
-    if (flow.passive) record.tuple.local_port = 443;
+    record.tuple = tuple_of(flow);
     record.process = process_of(flow.who);
     record.counters = flow.counters;
     record.old_state = reset ? 1 : 9;
     record.reset_received = reset ? 1 : 0;
+    record.syn_ack_look = flow.syn_ack_look;
+    if (reset) record.reset_look = hop_limit_;
     record.passive = flow.passive ? 1 : 0;
-    return add(record);
+    return record;
 }
 
-Story& Story::times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error) {
+Story& Story::times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error, int soft_error) {
     auto record = model::make_record<netwatch_retransmit>(boot_ns(at), story_netns);
     record.sock = flow.sock;
-    record.tuple = tuple_to(flow.peer);
+    record.tuple = tuple_of(flow);
     record.process = process_of(flow.who);
     record.error = error;
+    record.soft_error = soft_error;
     record.why = NETWATCH_RETRANSMIT_RTO;
     record.state = tcp_established;
     record.retransmits = in_a_row;
@@ -342,17 +418,18 @@ Story& Story::neighbor_fails(double at, std::string_view ip) {
     return add(record);
 }
 
-Story& Story::netfilter_drops(double at, std::string_view to, std::uint64_t packets) {
+Story& Story::netfilter_drops(double at, std::string_view to, std::uint64_t packets,
+                              std::string_view reason) {
     auto record = model::make_record<netwatch_drops>(boot_ns(at), story_netns);
     record.tuple = tuple_to(to);
     record.tuple.local_port = 0;
     record.packets = packets;
-    record.reason = 9;
+    record.reason = reason_number(reason);
     return add(record);
 }
 
 Story& Story::netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port,
-                                   std::uint64_t packets) {
+                                   std::uint64_t packets, std::string_view reason) {
     auto record = model::make_record<netwatch_drops>(boot_ns(at), story_netns);
     put(record.tuple.local_ip, *model::IpAddress::parse(source));
     put(record.tuple.remote_ip, *model::IpAddress::parse("192.0.2.10"));
@@ -360,7 +437,7 @@ Story& Story::netfilter_drops_from(double at, std::string_view source, std::uint
     record.tuple.family = 4;
     record.tuple.protocol = IPPROTO_TCP;
     record.packets = packets;
-    record.reason = 9;
+    record.reason = reason_number(reason);
     return add(record);
 }
 
@@ -388,10 +465,89 @@ Story& Story::lacks_descriptor(double at, netwatch_call call, int error, Who who
     return add(record);
 }
 
+Story& Story::counts(double at, netwatch_counter_number counter, std::uint64_t value) {
+    auto record = model::make_record<netwatch_counter>(boot_ns(at), story_netns);
+    record.counter = counter;
+    record.value = value;
+    return add(record);
+}
+
+Story& Story::host_counts(double at, netwatch_counter_number counter, std::uint64_t value) {
+    auto record = model::make_record<netwatch_counter>(boot_ns(at));
+    record.counter = counter;
+    record.value = value;
+    return add(record);
+}
+
+Story& Story::link_counts(double at, netwatch_counter_number counter, std::uint64_t value) {
+    auto record = model::make_record<netwatch_interface_counter>(boot_ns(at), story_netns);
+    record.counter = counter;
+    record.value = value;
+    record.ifindex = 2;
+    model::set_text(record.name, "eth0");
+    return add(record);
+}
+
 Story& Story::misses(double at, std::string_view signal) {
     auto record = model::make_record<netwatch_hook>(boot_ns(at));
     model::set_text(record.signal, signal);
     record.state = NETWATCH_HOOK_MISSING;
+    return add(record);
+}
+
+namespace {
+
+netwatch_change change_of(double at, netwatch_change_subject subject, netwatch_change_action action,
+                          std::uint32_t ifindex) {
+    auto record = model::make_record<netwatch_change>(boot_ns(at), story_netns);
+    record.subject = static_cast<__u8>(subject);
+    record.action = static_cast<__u8>(action);
+    record.ifindex = ifindex;
+    model::set_text(record.interface, fmt::format("eth{}", ifindex));
+    return record;
+}
+
+}  // namespace
+
+Story& Story::link(double at, netwatch_change_action action, std::string_view name, std::uint32_t ifindex,
+                   std::uint8_t state, std::uint8_t old_state) {
+    auto record = change_of(at, NETWATCH_CHANGE_LINK, action, ifindex);
+    model::set_text(record.interface, name);
+    record.mtu_bytes = record.old_mtu_bytes = 1'500;
+    record.link_state = state;
+    record.old_link_state = old_state;
+    return add(record);
+}
+
+Story& Story::route(double at, netwatch_change_action action, std::string_view to, std::string_view gateway,
+                    std::uint32_t ifindex, std::uint8_t type) {
+    auto record = change_of(at, NETWATCH_CHANGE_ROUTE, action, ifindex);
+    const std::size_t slash = to.find('/');
+    const auto network = *model::IpAddress::parse(to.substr(0, slash));
+    put(record.ip, network);
+    record.family = network.is_v4() ? 4 : 6;
+    record.prefix_bits = static_cast<__u8>(std::stoi(std::string(to.substr(slash + 1))));
+    record.table = 254;
+    record.route_type = type;
+    record.protocol = 3;
+    if (!gateway.empty()) put(record.gateway, *model::IpAddress::parse(gateway));
+    return add(record);
+}
+
+Story& Story::address(double at, netwatch_change_action action, std::string_view ip, std::uint32_t ifindex) {
+    auto record = change_of(at, NETWATCH_CHANGE_ADDRESS, action, ifindex);
+    put(record.ip, *model::IpAddress::parse(ip));
+    record.family = 4;
+    record.prefix_bits = 24;
+    return add(record);
+}
+
+Story& Story::loads_ruleset(double at, std::uint64_t generation, Who who, std::uint32_t netns) {
+    auto record = change_of(at, NETWATCH_CHANGE_RULESET, NETWATCH_CHANGE_CHANGED, 0);
+    record.header.netns = netns;
+    record.generation = generation;
+    record.pid = who.pid;
+    model::set_text(record.comm, who.comm);
     return add(record);
 }
 

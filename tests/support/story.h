@@ -23,6 +23,7 @@
 
 #include "diagnosis/engine.h"
 #include "model/record.h"
+#include "netwatch/abi/counters.h"
 
 namespace netwatch::support {
 
@@ -52,6 +53,8 @@ struct Flow {
     Who who;
     double start_s = 0;
     bool passive = false;
+    netwatch_header_look syn_ack_look{};
+    std::string own = "192.0.2.10:443";  // of a passive one: the listener's address and port
     netwatch_tcp_counters counters{};
 
     // Sends that many segments of 1,000 bytes and has all but `lost` of them acknowledged at once; those are
@@ -64,6 +67,8 @@ struct Flow {
     void fills_holes(std::uint32_t resent, std::uint32_t twice);
     // How long ago data was last sent and last received, at the next look.
     void since(double sent_s, double received_s);
+    // A segment was sent so long ago, and again after each of so many timeouts; nothing is acknowledged.
+    void waits(double sent_s, std::uint8_t timeouts);
 };
 
 class Story {
@@ -71,9 +76,12 @@ public:
     // `watched_for_s`: how long before second 0 the agent started.
     explicit Story(double watched_for_s = 0);
 
+    // The TTL (0: not told) and identification of the SYN-ACKs and RSTs of what is written from here on.
+    Story& arriving_with(std::uint8_t hop_limit, std::uint16_t ip_id = 0);
+
     // One attempt. The local port is its own.
     Story& connects(double at, std::string_view to, Who who = {}, double rtt_ms = 1);
-    Story& is_refused(double at, std::string_view to, Who who = {});
+    Story& is_refused(double at, std::string_view to, Who who = {}, double delay_s = 0.001);
     Story& is_rejected(double at, std::string_view to, Icmp icmp, double delay_s = 0.001, Who who = {});
     // An error of which only the errno is left, as IPv6 has it.
     Story& fails_with(double at, std::string_view to, int error, double delay_s = 0.001, Who who = {});
@@ -97,24 +105,46 @@ public:
     // Connections that live.
     [[nodiscard]] Flow flow(double at, std::string_view peer, Who who = {});
     [[nodiscard]] Flow accepted(double at, std::string_view client, std::uint16_t port, Who who = {});
+    // The listener's end of that connection, on this host too.
+    [[nodiscard]] Flow other_end(double at, const Flow& client, Who who);
     Story& look(double at, const Flow& flow);
     // It ends, by its peer's RST or in good order.
     Story& close(double at, const Flow& flow, bool reset = false);
+    // The kernel ends it, because nobody answers its keepalive probes.
+    Story& gives_up(double at, const Flow& flow);
+    // A segment comes for it when it is gone already, and is answered with RST.
+    Story& resets_late_segment(double at, const Flow& flow);
     // An unanswered RTO of it, the n-th in a row.
-    Story& times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error = 0);
+    // `soft_error`: the errno of an ICMP error that came since the last acknowledgement.
+    Story& times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error = 0, int soft_error = 0);
     Story& walk_ends(double at);
 
     Story& neighbor_fails(double at, std::string_view ip);
-    // Netfilter of this host dropped so many packets to that destination so far.
-    Story& netfilter_drops(double at, std::string_view to, std::uint64_t packets);
+    // Netfilter of this host dropped so many packets to that destination so far; or another of the reasons
+    // that a story knows.
+    Story& netfilter_drops(double at, std::string_view to, std::uint64_t packets,
+                           std::string_view reason = "NETFILTER_DROP");
     Story& netfilter_drops_from(double at, std::string_view source, std::uint16_t own_port,
-                                std::uint64_t packets);
+                                std::uint64_t packets, std::string_view reason = "NETFILTER_DROP");
     // A look at an own listener.
     Story& listens(double at, std::string_view endpoint, std::uint32_t backlog, std::uint32_t limit,
                    std::uint64_t drops, Who who = {});
     // socket() or accept() finds no file descriptor: EMFILE or ENFILE.
     Story& lacks_descriptor(double at, netwatch_call call, int error, Who who = {});
+    // A counter of the story's namespace, or of the whole host, stands at that value from now on.
+    Story& counts(double at, netwatch_counter_number counter, std::uint64_t value);
+    Story& host_counts(double at, netwatch_counter_number counter, std::uint64_t value);
+    Story& link_counts(double at, netwatch_counter_number counter, std::uint64_t value);
     Story& misses(double at, std::string_view signal);
+    // A link as it is found, or becomes; states as NETWATCH_LINK_* bits.
+    Story& link(double at, netwatch_change_action action, std::string_view name, std::uint32_t ifindex,
+                std::uint8_t state, std::uint8_t old_state = 0);
+    // A route in table main to "10.0.0.0/24" or, with "0.0.0.0/0", to all; `type` as RTN_*.
+    Story& route(double at, netwatch_change_action action, std::string_view to, std::string_view gateway,
+                 std::uint32_t ifindex, std::uint8_t type = 1);
+    Story& address(double at, netwatch_change_action action, std::string_view ip, std::uint32_t ifindex);
+    Story& loads_ruleset(double at, std::uint64_t generation, Who who = {812, "firewalld"},
+                         std::uint32_t netns = story_netns);
     Story& lost_records(double at, std::uint64_t records);
 
     Story& add(model::Record record);
@@ -123,9 +153,12 @@ public:
 
 private:
     [[nodiscard]] netwatch_tuple tuple_to(std::string_view to);
+    [[nodiscard]] netwatch_tuple tuple_of(const Flow& flow);
+    [[nodiscard]] netwatch_close end_of(double at, const Flow& flow, bool reset);
     [[nodiscard]] netwatch_connect attempt(double at, double ends, std::string_view to, Who who);
     std::uint32_t retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error);
 
+    netwatch_header_look hop_limit_{.hop_limit = 61, .reserved = 0, .ip_id = 0};
     std::uint64_t socks_ = 0;
     std::vector<model::Record> records_;
 };

@@ -81,8 +81,8 @@ model::Incident firewall_incident() {
                        .workload = {},
                        .node = {}};
     incident.impact = {23, 23, 0, 1.0, {"checkout[2214]", "refund[2307]"}};
-    incident.changes = {
-        {at_time("19:42:23.310"), "nftables ruleset loaded (generation 41)", "firewalld[812]"}};
+    incident.changes = {{at_time("19:42:23.310"), "nftables ruleset loaded (generation 41)", "firewalld[812]",
+                         model::Bearing::touches}};
     incident.owner_hint = model::OwnerHint::platform;
     incident.first_affected_at = at_time("19:42:25.118");
     incident.opened_at = incident.detected_at = at_time("19:42:26.402");
@@ -229,6 +229,13 @@ model::DestinationRow quic_row() {
     return row;
 }
 
+std::vector<model::CounterSourceStatus> counters() {
+    return {{"/proc/net/netstat", true, "overflows of accept queues", ""},
+            {"/proc/net/sockstat", true, "connections in TIME_WAIT", ""},
+            {"/proc/net/stat/nf_conntrack", false, "a full connection table looks like a rule that drops",
+             "/proc/thread-self/net/stat/nf_conntrack: No such file or directory"}};
+}
+
 std::vector<model::HookStatus> hooks(bool whole) {
     std::vector<model::HookStatus> plan = {
         {"connection life cycle", "tp_btf/inet_sock_set_state", "best", "", ""},
@@ -287,6 +294,7 @@ model::HostView failing_view() {
     view.observer.udp_not_judged = 1;
     view.observer.lost_records = 12;
     view.observer.hooks = hooks(false);
+    view.observer.counters = counters();
     return view;
 }
 

@@ -105,7 +105,7 @@ TEST(DiagnosisConfounders, TheAgentItselfStoppedForThreeSeconds) {
     Story story;
     std::uint32_t seed = 9;
     for (int i = 0; i < 200; ++i) {
-        if (draw(seed) % 25 == 0)
+        if (draw(seed) % 100 == 0)
             story.connects_at_retry(i * 0.1, web);
         else
             story.connects(i * 0.1, web);
@@ -134,7 +134,8 @@ TEST(DiagnosisConfounders, OneDeadBackendOfThreeWhateverTheDraw) {
         }
         Watch watch(story, 0.1);
         watch.until(75);
-        claims += watch.ever_alarmed().empty() ? 0 : 1;
+        for (const auto type : watch.ever_alarmed())
+            claims += type != model::FailureType::load_balancer ? 1 : 0;
     }
     EXPECT_LE(claims, 1);
 }

@@ -146,6 +146,48 @@ TEST(DiagnosisFirewall, EpermFromConnectIsABpfProgram) {
     EXPECT_EQ(watch.alarm().cause, "local_bpf");
 }
 
+// A tc program drops what leaves: retransmissions end with NET_XMIT_DROP, which is no errno.
+TEST(DiagnosisFirewall, DropsByAProgramOfThisHostAreItsOwn) {
+    for (const std::string_view reason : {"TC_EGRESS", "BPF_CGROUP_EGRESS"}) {
+        Story story;
+        story.healthy(0, 10, 0.25, web);
+        for (int i = 0; i < 40; ++i)
+            story.cannot_leave(10 + i * 0.25, web, 4, reason == "TC_EGRESS" ? 1 : -EPERM);
+        for (std::uint64_t n = 1; n < 10; ++n)
+            story.netfilter_drops(10.5 + static_cast<double>(n), web, n * 4, reason);
+        Watch watch(story);
+        watch.until(17);
+        EXPECT_EQ(watch.alarm().type, FailureType::firewall_block) << reason;
+        EXPECT_EQ(watch.alarm().cause, "local_bpf") << reason;
+        EXPECT_TRUE(has_evidence(watch.alarm(), "program_drop")) << reason;
+        EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::firewall_block)) << reason;
+    }
+}
+
+// Both sorts of rule drop something: that most is dropped by the one that blocks.
+TEST(DiagnosisFirewall, NetfilterThatDropsMoreThanAProgramIsTheRule) {
+    Story story;
+    story.healthy(0, 10, 0.25, web);
+    for (int i = 0; i < 40; ++i) story.cannot_leave(10 + i * 0.25, web, 4, -EPERM);
+    for (std::uint64_t n = 1; n < 10; ++n) {
+        story.netfilter_drops(10.5 + static_cast<double>(n), web, n * 4);
+        story.netfilter_drops(10.5 + static_cast<double>(n), web, n, "TC_EGRESS");
+    }
+    Watch watch(story);
+    watch.until(17);
+    EXPECT_EQ(watch.alarm().cause, "local_rule");
+}
+
+TEST(DiagnosisFirewall, AProgramThatDropsBesideWorkingConnectionsBlocksNothing) {
+    Story story;
+    story.healthy(0, 30, 0.25, web);
+    for (std::uint64_t n = 1; n < 20; ++n)
+        story.netfilter_drops(10.5 + static_cast<double>(n), web, n * 4, "TC_EGRESS");
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
 TEST(DiagnosisFirewall, SilenceOfOnePortWhileAnotherAnswers) {
     Story story;
     story.healthy(0, 10, 0.25, web).unanswered(10, 30, 0.25, web).healthy(0, 30, 0.4, sibling_port);
@@ -253,7 +295,7 @@ TEST(DiagnosisFirewall, RetriesThatSucceedAreNoBlock) {
     }
     Watch watch(story);
     watch.until(30);
-    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    EXPECT_THAT(watch.ever_alarmed(), testing::Not(testing::Contains(FailureType::firewall_block)));
 }
 
 TEST(DiagnosisFirewall, OneOfThreeBackendsSilentIsNotABlock) {
@@ -269,7 +311,7 @@ TEST(DiagnosisFirewall, OneOfThreeBackendsSilentIsNotABlock) {
     }
     Watch watch(story);
     watch.until(120);
-    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::load_balancer));
 }
 
 TEST(DiagnosisFirewall, ARuleOfThisHostThatRejectsIPv6IsNoRoutersWord) {

@@ -90,6 +90,7 @@ TEST(DiagnosisLatency, AllDestinationsTogetherAreTheUplink) {
     const auto alarm = watch.alarm();
     EXPECT_EQ(alarm.type, FailureType::latency_spike);
     EXPECT_EQ(alarm.cause, "uplink_queue");
+    EXPECT_EQ(alarm.root_cause.type, FailureType::network_congestion);
     EXPECT_EQ(alarm.scope.kind, ScopeKind::uplink);
     EXPECT_EQ(alarm.scope.members.size(), 3U);
 }
@@ -106,6 +107,30 @@ TEST(DiagnosisLatency, AnUploadThatBeganWithItInducedIt) {
     Watch watch(story);
     watch.until(32);
     EXPECT_EQ(watch.alarm().cause, "self_induced");
+    EXPECT_EQ(watch.alarm().root_cause.type, FailureType::network_congestion);
+}
+
+// Latency high, loss present: a queue on the way is full.
+TEST(DiagnosisLatency, RoundTripsThatRiseWithLossesOfAFullQueueAreCongestion) {
+    for (const bool overflows : {true, false}) {
+        Story story;
+        connect_often(story, 0, 20, api, 10, 4);
+        connect_often(story, 20, 40, api, 90, 4);
+        auto flow = story.flow(1, api);
+        for (int second = 2; second < 40; ++second) {
+            const bool full = second > 20;
+            flow.counters.srtt_us = full ? 90'000 : 20'000;
+            flow.sends(40, full && overflows ? 2 : 0);
+            flow.since(0.2, 0.1);
+            story.look(second, flow);
+        }
+        Watch watch(story);
+        watch.until(32);
+        const auto alarm = watch.alarm();
+        EXPECT_EQ(alarm.type, FailureType::latency_spike);
+        EXPECT_EQ(alarm.root_cause.type,
+                  overflows ? FailureType::network_congestion : FailureType::latency_spike);
+    }
 }
 
 TEST(DiagnosisLatency, KeptConnectionsTellByTheirAcknowledgements) {

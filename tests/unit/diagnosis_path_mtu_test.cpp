@@ -116,5 +116,164 @@ TEST(DiagnosisPathMtu, IsOneOfASetUntilAConnectionIsMade) {
     EXPECT_EQ(watch.alarm().type, FailureType::path_mtu_blackhole);
 }
 
+// With tcp_mtu_probing the kernel sends smaller segments after some timeouts, and they pass.
+TEST(DiagnosisPathMtu, ConnectionsThatGoOnWithSmallerSegmentsAreProof) {
+    Story story;
+    story.healthy(0, 60, 0.5, web);
+    for (int i = 0; i < 18; ++i) {
+        const double at = 1.1 + i * 3;
+        Flow flow = story.flow(at, web);
+        flow.counters.mss_bytes = mss;
+        flow.counters.pmtu_bytes = 1'500;
+        for (double look = std::ceil(at); look < at + 12 && look < 60; look += 1) {
+            const bool fault = look >= 15 && look < 45;
+            const double stuck_for = look - std::max(15.0, std::ceil(at));
+            if (fault && stuck_for < 3) {
+                flow.counters.retransmits = static_cast<__u8>(stuck_for + 1);
+                flow.counters.total_retrans += 1;
+                flow.counters.data_segs_out += 1;
+                flow.counters.packets_out = 10;
+                flow.counters.unacked_bytes = 10 * mss;
+                flow.since(stuck_for + 0.2, 20);
+                story.times_out(look - 0.3, flow, flow.counters.retransmits);
+            } else {
+                if (fault) flow.counters.mss_bytes = 1'024;
+                flow.counters.retransmits = 0;
+                flow.counters.packets_out = flow.counters.unacked_bytes = 0;
+                flow.counters.data_segs_out += 20;
+                flow.counters.delivered += 20;
+                flow.counters.bytes_sent += 20ULL * flow.counters.mss_bytes;
+                flow.counters.bytes_acked += 20ULL * flow.counters.mss_bytes;
+                flow.since(0.05, 20);
+            }
+            story.look(look, flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(26);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::path_mtu_blackhole);
+    EXPECT_EQ(alarm.cause, "forward");
+    EXPECT_THAT(alarm.evidence,
+                Contains(testing::Field(&model::EvidenceItem::signal, "smaller_segments_pass")));
+    watch.until(60);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+// Answers of ten segments with a small last one, on a connection of its own each.
+struct Answered {
+    bool whole = true;  // else its end alone arrives
+    double patience_s = 5;
+};
+
+void download(Story& story, double at, Answered answered) {
+    Flow flow = story.flow(at, web);
+    flow.counters.mss_bytes = mss;
+    flow.counters.rcv_mss_bytes = 536;
+    flow.sends(1);
+    if (answered.whole) {
+        flow.counters.data_segs_in = 10;
+        flow.counters.bytes_received = 9 * mss + 400;
+        flow.counters.rcv_mss_bytes = mss;
+        flow.since(0.02, 0.01);
+        story.close(at + 0.03, flow);
+        return;
+    }
+    flow.counters.data_segs_in = 2;
+    flow.counters.bytes_received = 250;
+    flow.counters.rcv_ooopack = 1;
+    flow.counters.hole_bytes = 1;
+    for (double look = std::ceil(at); look < at + answered.patience_s; look += 1) {
+        flow.since(look - at, look - at - 0.01);
+        story.look(look, flow);
+    }
+    flow.since(answered.patience_s, answered.patience_s - 0.01);
+    story.close(at + answered.patience_s, flow);
+}
+
+TEST(DiagnosisPathMtu, EndsOfAnswersThatArriveAloneAreAHoleOnTheWayHere) {
+    Story story;
+    for (double at = 0.3; at < 50; at += 0.4) {
+        const bool fault = at > 15 && at < 30;
+        download(story, at, {.whole = !fault});
+    }
+    Watch watch(story);
+    watch.until(24);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::path_mtu_blackhole);
+    EXPECT_EQ(alarm.cause, "reverse");
+    EXPECT_EQ(alarm.candidates.size(), 1U);
+    EXPECT_GE(alarm.first_affected_at, support::utc(14));
+    EXPECT_LE(alarm.first_affected_at, support::utc(16));
+    watch.until(50);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_THAT(watch.ever_alarmed(), testing::ElementsAre(FailureType::path_mtu_blackhole));
+}
+
+// Some segments are lost, and others' answers arrive whole: holes that stay open for a while are loss.
+TEST(DiagnosisPathMtu, HolesBesideWholeAnswersAreNone) {
+    Story story;
+    int i = 0;
+    for (double at = 0.3; at < 50; at += 0.4)
+        download(story, at, {.whole = at < 15 || ++i % 3 != 0, .patience_s = 4});
+    Watch watch(story);
+    watch.until(50);
+    EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::path_mtu_blackhole)));
+}
+
+// Without an end that fits: only a small beginning arrives. The service may have stopped there, too.
+void begin_download(Story& story, double at, double patience_s) {
+    Flow flow = story.flow(at, web);
+    flow.counters.mss_bytes = mss;
+    flow.counters.rcv_mss_bytes = 536;
+    flow.sends(1);
+    flow.counters.data_segs_in = 1;
+    flow.counters.bytes_received = 250;
+    for (double look = std::ceil(at); look < at + patience_s; look += 1) {
+        flow.since(look - at, look - at - 0.01);
+        story.look(look, flow);
+    }
+    flow.since(patience_s, patience_s - 0.01);
+    story.close(at + patience_s, flow);
+}
+
+TEST(DiagnosisPathMtu, AnswersThatStopAfterTheirBeginningAreOneOfASet) {
+    Story story;
+    for (double at = 0.3; at < 50; at += 0.4) {
+        if (at > 15 && at < 30)
+            begin_download(story, at, 5);
+        else
+            download(story, at, {});
+    }
+    Watch watch(story);
+    watch.until(25);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::path_mtu_blackhole);
+    EXPECT_EQ(alarm.cause, "reverse");
+    EXPECT_EQ(alarm.candidates.back().type, FailureType::slow_service);
+    watch.until(50);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+// After a night of large downloads by clients that leave at once, others ask for little and keep their
+// connections.
+TEST(DiagnosisPathMtu, SmallAnswersThatEndAreNone) {
+    Story story;
+    for (double at = 0.3; at < 20; at += 0.2) download(story, at, {});
+    for (double at = 20.3; at < 60; at += 0.4) begin_download(story, at, 0.2);
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisPathMtu, ConnectionsThatRestAsTheyUsedToAreNone) {
+    Story story;
+    for (double at = 0.3; at < 20; at += 0.2) download(story, at, {});
+    for (double at = 0.5; at < 60; at += 0.6) begin_download(story, at, 6);
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

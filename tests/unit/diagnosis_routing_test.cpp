@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "support/story.h"
@@ -48,6 +50,91 @@ INSTANTIATE_TEST_SUITE_P(Errnos, DiagnosisLocalRoute,
                                          LocalRoute{EINVAL, "local_blackhole"},
                                          LocalRoute{EHOSTUNREACH, "local_unreachable"},
                                          LocalRoute{EACCES, "local_prohibit"}));
+
+// Answers come in where this host's route to their sender does not lead.
+TEST(DiagnosisRouting, AnswersThatTheReversePathFilterDrops) {
+    Story story;
+    for (const std::string ip : {"10.0.0.1", "10.0.0.2", "10.0.0.3"}) {
+        story.healthy(0, 10, 0.5, ip + ":80").unanswered(10, 20, 0.5, ip + ":80");
+        for (std::uint16_t i = 0; i < 40; ++i)
+            story.netfilter_drops_from(10 + i * 0.25, ip, static_cast<std::uint16_t>(40'000 + i), 2,
+                                       "IP_RPFILTER");
+    }
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+    EXPECT_EQ(watch.alarm().cause, "rp_filter");
+    EXPECT_EQ(watch.alarm().scope.value, "10.0.0.0/24");
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::routing_failure));
+}
+
+TEST(DiagnosisRouting, DamagedAnswersAreNoReversePath) {
+    Story story;
+    story.healthy(0, 10, 0.5, "10.0.0.1:80").unanswered(10, 20, 0.5, "10.0.0.1:80");
+    for (std::uint16_t i = 0; i < 40; ++i)
+        story.netfilter_drops_from(10 + i * 0.25, "10.0.0.1", static_cast<std::uint16_t>(40'000 + i), 2,
+                                   "TCP_CSUM");
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_NE(watch.alarm().cause, "rp_filter");
+}
+
+TEST(DiagnosisRouting, AStrayPacketInAHealthyHourThatTheReversePathFilterDropsIsNothing) {
+    Story story;
+    story.healthy(0, 60, 0.5, "10.0.0.1:80");
+    for (std::uint16_t i = 0; i < 40; ++i)
+        story.netfilter_drops_from(10 + i, "10.0.0.1", static_cast<std::uint16_t>(40'000 + i), 2,
+                                   "IP_RPFILTER");
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+// A kept connection's segments are answered with ICMP: each retransmission carries the error (RFC 6069).
+TEST(DiagnosisRouting, EstablishedConnectionsThatARouterAnswersAreNamedByItsWord) {
+    Story story;
+    for (const std::string ip : {"10.0.0.1", "10.0.0.2"}) {
+        const auto flow = story.flow(1, ip + ":80");
+        for (int i = 0; i < 40; ++i)
+            story.times_out(10 + i * 0.204, flow, static_cast<std::uint8_t>(std::min(i + 1, 15)), 0,
+                            ENETUNREACH);
+    }
+    Watch watch(story);
+    watch.until(14);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+    EXPECT_EQ(watch.alarm().cause, "icmp_net_unreachable");
+    EXPECT_LE(watch.first_told(FailureType::routing_failure), 12.6);
+}
+
+// The last router has to give up its search for the host first: timeouts pass without a word, then with one.
+TEST(DiagnosisRouting, AnEstablishedConnectionToAHostThatDiedIsAnsweredLate) {
+    Story story;
+    const auto flow = story.flow(1, "10.0.0.1:80");
+    const std::array<double, 5> silent{10.2, 10.6, 11.4, 13.0, 13.2};
+    for (std::uint8_t i = 0; i < 4; ++i)
+        story.times_out(silent.at(i), flow, static_cast<std::uint8_t>(i + 1));
+    for (int i = 0; i < 30; ++i)
+        story.times_out(13.2 + i * 0.204, flow, static_cast<std::uint8_t>(std::min(i + 5, 15)), 0,
+                        EHOSTUNREACH);
+    Watch watch(story);
+    watch.until(17);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_EQ(watch.alarm().cause, "icmp_host_unreachable");
+}
+
+TEST(DiagnosisRouting, AnErrorOnAConnectionThatMovesOnIsNothing) {
+    Story story;
+    auto flow = story.flow(1, "10.0.0.1:80");
+    for (int i = 0; i < 40; ++i) {
+        story.times_out(10 + i, flow, 1, 0, EHOSTUNREACH);
+        flow.sends(3);
+        flow.since(0.1, 0.05);
+        story.look(10.4 + i, flow);
+    }
+    Watch watch(story);
+    watch.until(50);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
 
 TEST(DiagnosisRouting, ErrorsOfTheCallerAreNone) {
     Story story;

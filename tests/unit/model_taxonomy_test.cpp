@@ -52,6 +52,7 @@ TEST(ModelTaxonomy, EveryWordComesBack) {
     EXPECT_EQ(words(FailureType::unknown).size(), 19U);
     EXPECT_EQ(words(ScopeKind::trust).size(), 9U);
     EXPECT_EQ(words(Baseline::none), (std::set<std::string>{"full", "short", "none"}));
+    EXPECT_EQ(words(Bearing::cause), (std::set<std::string>{"beside", "touches", "cause"}));
     EXPECT_EQ(words(Effect::change).size(), 2U);
     EXPECT_EQ(words(LadderStatus::unknown).size(), 4U);
     EXPECT_EQ(words(LadderVerdict::unknown).size(), 4U);

@@ -53,6 +53,7 @@ TEST(PresentJson, EveryMemberOfAnIncidentIsReadBack) {
     EXPECT_EQ(read->source.netns, written.source.netns);
     EXPECT_EQ(read->impact.processes, written.impact.processes);
     EXPECT_EQ(read->changes[0].by, written.changes[0].by);
+    EXPECT_EQ(read->changes[0].bearing, written.changes[0].bearing);
     EXPECT_EQ(read->first_affected_at, written.first_affected_at);
     EXPECT_EQ(read->evidence[0].value, written.evidence[0].value);
     EXPECT_EQ(read->ladder[2].status, model::LadderStatus::failing);

@@ -25,10 +25,12 @@ KernelFacts linux_5_10() {
                          {"tcp_receive_reset", 1},   {"tcp_send_reset", 2},      {"kfree_skb", 2},
                          {"neigh_update", 5},        {"neigh_timer_handler", 2}, {"tcp_probe", 2}};
     facts.functions = {"inet_stream_connect", "inet_dgram_connect", "__x64_sys_socket", "__x64_sys_accept",
-                       "__x64_sys_accept4"};
+                       "__x64_sys_accept4",   "tcp_finish_connect", "tcp_reset"};
     facts.iterators = {"bpf_sk_storage_map", "task_file", "tcp"};
     facts.trampolines = true;
     facts.syscall_tracepoints = facts.net_admin = facts.sys_admin = true;
+    facts.cgroup2_mount = "/sys/fs/cgroup";
+    facts.cgroup2_root = true;
     return facts;
 }
 
@@ -108,6 +110,20 @@ TEST(SensorPlan, Linux61LacksResetReasons) {
     EXPECT_THAT(signals_in_state(linux_6_1(), NETWATCH_HOOK_MISSING), IsEmpty());
 }
 
+TEST(SensorPlan, HeadersAreReadAtTheFunctionsWhereNoCgroupCanBeHad) {
+    auto facts = linux_7_2();
+    EXPECT_THAT(hook_for(facts, "headers of answers").programs, ElementsAre("on_ingress"));
+    facts.cgroup2_root = false;
+    EXPECT_THAT(hook_for(facts, "headers of answers").programs, ElementsAre("on_syn_ack", "on_reset"));
+    EXPECT_THAT(hook_for(facts, "headers of answers").lost, IsEmpty());
+    facts.trampolines = false;
+    EXPECT_THAT(hook_for(facts, "headers of answers").programs, ElementsAre("on_ingress"));
+    EXPECT_THAT(hook_for(facts, "headers of answers").lost, HasSubstr("other cgroups"));
+    facts.net_admin = false;
+    EXPECT_EQ(hook_for(facts, "headers of answers").state, NETWATCH_HOOK_MISSING);
+    EXPECT_THAT(hook_for(facts, "headers of answers").reason, HasSubstr("CAP_NET_ADMIN"));
+}
+
 TEST(SensorPlan, WithoutSavedRegistersTheAskedAddressIsLost) {
     auto facts = linux_7_2();
     facts.user_registers = false;
@@ -122,7 +138,7 @@ TEST(SensorPlan, Linux510KeysSocketsByAddressAndSaysWhatIsLost) {
                 ElementsAre("life cycle", "accept results", "retransmits", "resets sent", "snapshots"));
     EXPECT_THAT(hook_for(facts, "accept results").lost, HasSubstr("the listener"));
     EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_MISSING),
-                ElementsAre("socket errors", "drops", "ICMP sent", "earlier sockets"));
+                ElementsAre("headers of answers", "socket errors", "drops", "ICMP sent", "earlier sockets"));
     EXPECT_THAT(hook_for(facts, "snapshots").programs, ElementsAre("walk_tcp"));
     EXPECT_THAT(hook_for(facts, "drops").reason, HasSubstr("2 arguments"));
     // as it turned out when loading: the type of the system call's argument is only declared there

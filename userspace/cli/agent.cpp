@@ -31,6 +31,9 @@ core::Result<core::ExitCode> run_agent(Options& options, const Globals& globals)
     // stdout is for data, and this command has none.
     spdlog::set_default_logger(
         std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+    auto regions = globals.load_regions();
+    if (!regions) return std::unexpected(regions.error());
+    options.agent.regions = std::move(*regions);
     if (auto allowed = service::check_privileges(); !allowed) return std::unexpected(allowed.error());
     const service::SignalFd signals;
     options.agent.socket = globals.socket;

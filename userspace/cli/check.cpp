@@ -6,9 +6,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "context/counters.h"
+#include "model/counters.h"
 #include "present/json.h"
 #include "present/text.h"
 #if NETWATCH_WITH_BPF
@@ -38,6 +41,7 @@ struct Findings {
     std::string kernel;
     std::string host; /* one line about it */
     std::vector<model::HookStatus> hooks;
+    std::vector<model::CounterSourceStatus> counters;
     bool observable = true;
     std::optional<model::HostView> agent;
 };
@@ -75,10 +79,27 @@ core::Result<Findings> ask_kernel() {
 }
 #endif
 
+// What could be read of this host's counters here and now.
+std::vector<model::CounterSourceStatus> read_counters() {
+    context::HostCounters counters;
+    const context::HostCounters::Place own{counters.namespaces().own(), 0};
+    std::vector<std::uint32_t> gone;
+    const auto readings = counters.read(std::span(&own, 1), gone);
+    std::vector<model::CounterSourceStatus> sources;
+    for (const auto& source : model::counter_sources()) {
+        const auto missing = readings.missing.find(source.number);
+        const bool there = missing == readings.missing.end();
+        sources.push_back({std::string(source.place), there, std::string(source.lost),
+                           there ? std::string() : missing->second});
+    }
+    return sources;
+}
+
 // What an agent has attached tells more than what could be attached.
 core::Result<Findings> find_out(const Globals& globals) {
     auto agent = globals.client().view();
     auto findings = ask_kernel();
+    if (findings) findings->counters = read_counters();
     if (!agent) return findings;
     if (!findings) {
         findings = Findings{};
@@ -86,6 +107,7 @@ core::Result<Findings> find_out(const Globals& globals) {
         findings->host = fmt::format("kernel {}, as the agent sees it", agent->kernel);
     }
     if (!agent->observer.hooks.empty()) findings->hooks = agent->observer.hooks;
+    if (!agent->observer.counters.empty()) findings->counters = agent->observer.counters;
     findings->observable = true;
     findings->agent = std::move(*agent);
     return findings;
@@ -122,6 +144,8 @@ nlohmann::json to_json(const Findings& findings) {
                          {"lost", hook.lost},
                          {"reason", hook.reason}});
     }
+    auto counters = nlohmann::json::array();
+    for (const auto& source : findings.counters) counters.push_back(present::to_json(source));
     nlohmann::json agent = nullptr;
     if (findings.agent) {
         agent = {{"version", findings.agent->agent_version},
@@ -132,6 +156,7 @@ nlohmann::json to_json(const Findings& findings) {
             {"kernel", findings.kernel},
             {"connections_visible", findings.observable},
             {"hooks", hooks},
+            {"counters", counters},
             {"agent", agent}};
 }
 
@@ -144,6 +169,7 @@ core::Result<core::ExitCode> check(const Options& options, const Globals& global
         text = present::to_text(to_json(*findings), 1) + "\n";
     } else {
         text = present::check_text(findings->host, findings->hooks, ability(*findings), style);
+        text += "\n" + present::counters_text(findings->counters, style);
         if (findings->agent) text += account_text(*findings->agent);
     }
     if (auto printed = print(text); !printed) return std::unexpected(printed.error());

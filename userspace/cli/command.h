@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "model/region.h"
 #include "service/agent.h"
 #include "service/client.h"
 #include "service/socket_path.h"
@@ -20,7 +21,10 @@ struct Globals {
     bool no_color = false;
     std::filesystem::path socket = service::default_socket;
     std::optional<std::filesystem::path> state_dir;
+    std::optional<std::filesystem::path> regions;
     [[nodiscard]] service::Client client() const { return service::Client(socket); }
+    // Those of --regions; none without it.
+    [[nodiscard]] core::Result<std::vector<model::Region>> load_regions() const;
 };
 
 using Run = std::function<core::Result<core::ExitCode>()>;

@@ -75,10 +75,16 @@ private:
 }  // namespace
 
 core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool& embedded) {
+    auto regions = globals.load_regions();
+    if (!regions) return std::unexpected(regions.error());
     const auto client = globals.client();
     const auto reached = client.reach();
     embedded = false;
-    if (reached) return std::make_unique<SocketFeed>(client);
+    if (reached) {
+        if (globals.regions)
+            fmt::print(stderr, "netwatch: the agent has its own regions; --regions is for one without\n");
+        return std::make_unique<SocketFeed>(client);
+    }
     if (reached.error().exit_code == core::ExitCode::usage) return std::unexpected(reached.error());
     if (auto allowed = service::check_privileges(); !allowed) {
         return core::fail(fmt::format("{}, and this process cannot observe itself: {}",
@@ -91,6 +97,7 @@ core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool&
     spdlog::set_level(spdlog::level::err);
     service::AgentOptions options;
     options.state_dir = globals.state_dir;
+    options.regions = std::move(*regions);
     auto agent = service::Agent::start(std::move(options), service::open_sensor);
     if (!agent) return std::unexpected(agent.error());
     if (!(*agent)->wait_until_ready(patience)) fmt::print(stderr, "netwatch: the first walk takes long\n");

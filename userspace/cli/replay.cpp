@@ -12,6 +12,7 @@
 #include "present/json.h"
 #include "present/text.h"
 #include "recorder/recording_source.h"
+#include "service/host_facts.h"
 #include "service/open_incidents.h"
 #include "service/pipeline.h"
 
@@ -46,8 +47,10 @@ bool is_after(const model::Record& record, core::UtcNs until) {
     return clock != nullptr && clock->realtime_ns >= until.ns + static_cast<std::int64_t>(core::ns_per_ms);
 }
 
-// What could be read enters the engine, whatever comes after it.
-core::Result<void> feed(model::Source& source, std::optional<core::UtcNs> until, diagnosis::Engine& engine) {
+// What could be read enters the engine, whatever comes after it. `own_regions`: those of the recording do not
+// count.
+core::Result<void> feed(model::Source& source, std::optional<core::UtcNs> until, bool own_regions,
+                        diagnosis::Engine& engine) {
     for (;;) {
         const auto bytes = source.next();
         if (!bytes) return std::unexpected(bytes.error());
@@ -55,6 +58,7 @@ core::Result<void> feed(model::Source& source, std::optional<core::UtcNs> until,
         const auto record = model::decode(**bytes);
         if (!record) return std::unexpected(record.error());
         if (until && is_after(*record, *until)) return {};
+        if (own_regions && std::holds_alternative<netwatch_region>(*record)) continue;
         engine.observe(*record);
     }
 }
@@ -62,13 +66,16 @@ core::Result<void> feed(model::Source& source, std::optional<core::UtcNs> until,
 core::Result<core::ExitCode> replay(const Options& options, const Globals& globals) {
     const auto until = parse_until(options.until);
     if (!until) return std::unexpected(until.error());
+    const auto regions = globals.load_regions();
+    if (!regions) return std::unexpected(regions.error());
     auto recording = recorder::RecordingSource::open(options.file);
     if (!recording) return std::unexpected(recording.error());
     diagnosis::Engine engine(service::from_named(recording->meta().limits));
     auto resumed = service::parse_incidents(recording->resumed());
     if (!resumed) return std::unexpected(resumed.error().within(options.file.string()));
     if (!resumed->empty()) engine.resume(std::move(*resumed));
-    const auto fed = feed(*recording, *until, engine);
+    for (const auto& region : *regions) engine.observe(service::region_record(region, 0));
+    const auto fed = feed(*recording, *until, globals.regions.has_value(), engine);
 
     const auto incidents = engine.incidents();
     auto list = nlohmann::json::array();

@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/output.h"
+#include "context/regions.h"
 #include "core/fd.h"
 #include "present/inert.h"
 
@@ -58,6 +59,9 @@ void add_globals(CLI::App& app, Globals& globals) {
                    "where an agent keeps its recording and what is open; agent: " +
                        std::string(service::default_state_dir))
         ->type_name("DIR");
+    app.add_option("--regions", globals.regions,
+                   "networks by region, \"CIDR NAME\" a line: for agent, replay, and what observes by itself")
+        ->type_name("FILE");
     app.set_config("--config", "", "read options from FILE (TOML or INI; keys are option names)")
         ->type_name("FILE")
         ->check(CLI::Validator(why_unreadable, ""));
@@ -135,6 +139,10 @@ int run_checked(int argc, const char* const* argv) {
 }
 
 }  // namespace
+
+core::Result<std::vector<model::Region>> Globals::load_regions() const {
+    return regions ? context::read_regions(*regions) : std::vector<model::Region>{};
+}
 
 int run(int argc, const char* const* argv) {
     ::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is told by write()

@@ -2,34 +2,23 @@
 #include "context/conntrack.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
-#include <sched.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
 
-#include "core/fd.h"
 #include "model/record.h"
 
 namespace netwatch::context {
-namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t mapped_head_bytes = 12;
-
-std::uint32_t inode_of(int fd) {
-    struct stat status{};
-    return ::fstat(fd, &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
-}
-
-core::Fd open_namespace(const fs::path& path) { return core::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
 bool is_module(std::string_view name) {
     std::ifstream modules("/proc/modules");
@@ -107,30 +96,25 @@ std::optional<model::Endpoint> ask(nfct_handle* handle, const netwatch_tuple& tu
 
 void Conntrack::Close::operator()(nfct_handle* handle) const { nfct_close(handle); }
 
-Conntrack::Conntrack(std::vector<fs::path> netns_paths) : netns_paths_(std::move(netns_paths)) {
-    const core::Fd own = open_namespace("/proc/thread-self/ns/net");
-    if (own) own_netns_ = inode_of(own.get());
+Conntrack::Conntrack(std::vector<std::filesystem::path> netns_paths) : namespaces_(std::move(netns_paths)) {
+    for (const std::uint32_t netns : namespaces_.by_path()) remember(netns, 0);
 }
 
-Conntrack::Handle Conntrack::open_in(std::uint32_t netns, std::uint32_t pid) const {
-    const core::Fd own = open_namespace("/proc/thread-self/ns/net");
-    std::vector<fs::path> paths = netns_paths_;
-    if (pid != 0) paths.emplace_back(fmt::format("/proc/{}/ns/net", pid));
-    if (netns == own_netns_) paths.emplace_back("/proc/thread-self/ns/net");
-    for (const auto& path : paths) {
-        const core::Fd there = open_namespace(path);
-        if (!there || inode_of(there.get()) != netns) continue;
-        if (netns != own_netns_ && ::setns(there.get(), CLONE_NEWNET) != 0) continue;
-        Handle handle(has_table() ? nfct_open(CONNTRACK, 0) : nullptr);
-        if (netns != own_netns_ && ::setns(own.get(), CLONE_NEWNET) != 0) return nullptr;
-        return handle;
+void Conntrack::remember(std::uint32_t netns, std::uint32_t pid) {
+    const auto known = homes_.find(netns);
+    if (known != homes_.end()) {
+        if (known->second != 0) known->second = pid;  // the one before may be gone
+    } else if (homes_.size() < homes_kept) {
+        homes_.emplace(netns, pid);
     }
-    return nullptr;
 }
 
 nfct_handle* Conntrack::handle_of(Handles& handles, std::uint32_t netns, std::uint32_t pid) const {
-    auto found = handles.find(netns);
-    if (found == handles.end()) found = handles.emplace(netns, open_in(netns, pid)).first;
+    const auto [found, is_new] = handles.try_emplace(netns);
+    if (is_new) {
+        namespaces_.within(netns, pid,
+                           [&] { found->second.reset(has_table() ? nfct_open(CONNTRACK, 0) : nullptr); });
+    }
     return found->second.get();
 }
 
@@ -138,8 +122,14 @@ std::vector<Translated> Conntrack::translated(std::span<const Question> question
     Handles handles;
     std::vector<Translated> found;
     for (const auto& question : questions) {
-        for (const std::uint32_t place : {question.netns, own_netns_}) {
-            nfct_handle* handle = handle_of(handles, place, place == question.netns ? question.pid : 0);
+        remember(question.netns, question.pid);
+        std::vector<std::pair<std::uint32_t, std::uint32_t>> places = {{question.netns, question.pid},
+                                                                       {namespaces_.own(), 0}};
+        std::ranges::copy_if(homes_, std::back_inserter(places), [&](const auto& home) {
+            return home.first != question.netns && home.first != namespaces_.own();
+        });
+        for (const auto& [place, pid] : places) {
+            nfct_handle* handle = handle_of(handles, place, pid);
             const auto peer = handle == nullptr ? std::nullopt : ask(handle, question.tuple);
             const auto seen = model::remote_endpoint(question.tuple);
             if (!peer || (peer->ip == seen.ip && peer->port == seen.port)) continue;

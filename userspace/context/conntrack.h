@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "context/namespaces.h"
 #include "model/address.h"
 #include "netwatch/abi/record.h"
 
@@ -23,8 +24,7 @@ struct Translated {
     model::Endpoint real;
 };
 
-// One thread at a time; that thread enters other namespaces for the time of a call and comes back. Between
-// calls no namespace is held: one that its owner removes is gone.
+// One thread at a time; that thread enters other namespaces for the time of a call and comes back.
 class Conntrack {
 public:
     struct Question {
@@ -37,7 +37,9 @@ public:
     // there.
     explicit Conntrack(std::vector<std::filesystem::path> netns_paths = {});
 
-    // Those whose packets really go elsewhere. Asks the socket's namespace, then the agent's own.
+    // Those whose packets really go elsewhere. Asks the socket's namespace, then the agent's own, then the
+    // others that are known by path or by a process of an earlier question: a pod's packets are rewritten on
+    // its node.
     [[nodiscard]] std::vector<Translated> translated(std::span<const Question> questions);
 
 private:
@@ -47,10 +49,11 @@ private:
     using Handle = std::unique_ptr<nfct_handle, Close>;
     using Handles = std::map<std::uint32_t, Handle>; /* by namespace; null: no table there */
     [[nodiscard]] nfct_handle* handle_of(Handles& handles, std::uint32_t netns, std::uint32_t pid) const;
-    [[nodiscard]] Handle open_in(std::uint32_t netns, std::uint32_t pid) const;
+    void remember(std::uint32_t netns, std::uint32_t pid);
 
-    std::vector<std::filesystem::path> netns_paths_;
-    std::uint32_t own_netns_ = 0;
+    static constexpr std::size_t homes_kept = 32;
+    Namespaces namespaces_;
+    std::map<std::uint32_t, std::uint32_t> homes_; /* a process in each namespace known; 0: by path */
 };
 
 }  // namespace netwatch::context

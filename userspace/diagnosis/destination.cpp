@@ -95,7 +95,7 @@ void Destination::add_attempt(const netwatch_attempt& record) {
     if (!detail) return;
     auto& attempts_made = detail->in_flight;
     if (attempts_made.size() >= attempts_followed) attempts_made.erase(attempts_made.begin());
-    attempts_made.push_back({.sock = record.sock, .start = record.header.at_ns});
+    attempts_made.push_back({.sock = record.sock, .start = record.header.at_ns, .beside = flows});
 }
 
 std::optional<std::uint64_t> Destination::usual_patience_ns() const {
@@ -118,11 +118,38 @@ std::uint32_t Destination::overdue_syns(core::BootNs now) const {
     const auto unripe = static_cast<std::uint32_t>(
         std::ranges::count_if(run->silent_syns_at, [&](core::BootNs at) { return at != 0 && !ripe(at); }));
     std::uint32_t overdue = run->silent_syns - std::min(unripe, run->silent_syns);
-    if (!detail || !usual) return overdue;
-    for (const Detail::Attempt& attempt : detail->in_flight) {
-        if (attempt.sent_again_at == 0 && attempt.start > last_answered_syn && ripe(attempt.start)) ++overdue;
-    }
-    return overdue;
+    return run->silent_syns > 0 ? overdue + overdue_first_syns(now) : overdue;
+}
+
+std::uint32_t Destination::overdue_first_syns(core::BootNs now) const {
+    const auto patience = usual_patience_ns();
+    if (!patience) return 0;
+    const auto overdue = [&](const Detail::Attempt& attempt) {
+        return attempt.sent_again_at == 0 && attempt.start > last_answered_syn &&
+               attempt.start + *patience <= now;
+    };
+    return static_cast<std::uint32_t>(std::ranges::count_if(detail->in_flight, overdue));
+}
+
+bool Destination::awaits(std::uint64_t sock) const {
+    return detail &&
+           std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock) != detail->in_flight.end();
+}
+
+bool Destination::suspect(std::uint64_t sock, core::BootNs now) {
+    const auto patience = usual_patience_ns();
+    if (!patience || !awaits(sock)) return false;
+    const auto attempt = std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock);
+    if (attempt->start <= last_answered_syn || attempt->start + *patience > now) return false;
+    run_from(attempt->start, now, key.endpoint.ip.is_v4(), nullptr);
+    return true;
+}
+
+void Destination::forget_suspicion(core::BootNs now) {
+    if (!run) return;
+    const bool empty =
+        run->attempts + run->observations + run->silent_syns + run->pending + run->stalled_rtos == 0;
+    if (empty && overdue_first_syns(now) == 0) run.reset();
 }
 
 void Destination::note_answer(std::uint64_t sock, core::BootNs at) {
@@ -147,7 +174,23 @@ std::optional<std::uint64_t> Destination::settle(const Outcome& outcome) {
     return since_syn_ns < at_once_ns && !search_ends ? since_syn_ns : delay_ns;
 }
 
+std::uint32_t Destination::begun_beside(std::uint64_t sock) const {
+    const auto attempt = std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock);
+    return attempt != detail->in_flight.end() ? attempt->beside : flows;
+}
+
+void Destination::note_handshake(const Outcome& outcome) {
+    if (!detail) return;
+    const std::uint32_t beside = begun_beside(outcome.sock);
+    if (outcome.cls == OutcomeClass::established) {
+        detail->handshakes_made.add_answer(outcome.start_ns, outcome.at_ns, outcome.syn_retransmits, beside);
+    } else if (gave_up_late(outcome)) {
+        detail->handshakes_made.add_silence(outcome.start_ns, outcome.at_ns, 0, beside);
+    }
+}
+
 void Destination::add(const Outcome& outcome, Process* process) {
+    note_handshake(outcome);
     const std::optional<std::uint64_t> answered_after_ns = settle(outcome);
     OutcomeClass cls = outcome.cls;
     last_active = std::max(last_active, outcome.at_ns);
@@ -182,12 +225,23 @@ void Destination::add(const Outcome& outcome, Process* process) {
     if (cls != outcome.cls) run->add_silent_syn(outcome.start_ns);
     if (outcome.syn_retransmits > 0 && run->pending > 0) --run->pending;
     if (outcome.offender) run->offender = outcome.offender;
+    if (outcome.cls == OutcomeClass::refused) note_refusal(outcome);
     const bool earliest = run->answer_delay_ns == 0 || outcome.start_ns < run->answered_start_ns;
     if (is_explicit(outcome.cls) && earliest) {
         run->answered_start_ns = outcome.start_ns;
         run->answer_delay_ns = answered_after_ns.value_or(outcome.delay_ns);
         run->answer_seen = answered_after_ns.has_value();
     }
+}
+
+// Half of the shortest round trip is no more than the way to the host.
+void Destination::note_refusal(const Outcome& outcome) {
+    constexpr double least_rtt_us = 2'000;  // below that the kernel's own delays are as long
+    run->refusals.add(outcome.reset_look);
+    if (!detail || detail->rtt_us.count() < known_handshakes || outcome.syn_retransmits > 0) return;
+    const double shortest_us = *detail->rtt_us.quantile(0.01);
+    const double delay_us = static_cast<double>(outcome.delay_ns) / core::ns_per_us;
+    if (shortest_us >= least_rtt_us && delay_us < shortest_us / 2) ++run->early_refusals;
 }
 
 void Destination::note_background(bool bad) {
@@ -217,9 +271,10 @@ void Destination::add_success(const Outcome& outcome, Process* process) {
         if (known->successes++ == 0) known->first_success = outcome.at_ns;
         known->last_success = std::max(known->last_success, outcome.at_ns);
     }
+    detail->hop_limits.add(outcome.syn_ack_look);
     Second& second = second_at(outcome.at_ns);
     ++second.established;
-    detail->netfilter_drops = 0;
+    detail->local_drops = {};
     if (!outcome.rtt_us) return;
     const auto rtt = static_cast<float>(*outcome.rtt_us);
     if (second.rtt_us == 0 || rtt < second.rtt_us) second.rtt_us = rtt;
@@ -274,6 +329,8 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     const core::BootNs at = record.header.at_ns;
     // One that began before the agent: its SYNs go out about a second apart.
     const core::BootNs start = record.start_ns != 0 ? record.start_ns : at - std::min(at, core::ns_per_s);
+    if (detail && record.error == 0)
+        detail->handshakes_made.add_silence(start, at, record.retransmits, begun_beside(record.sock));
     if (start <= last_answered_syn) {  // a later attempt got through: some fail beside those that work
         if (record.retransmits <= 1) note_background(true);
         return;
@@ -297,29 +354,55 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     }
 }
 
-void Destination::add_stall(const netwatch_retransmit& record, Process* process) {
+void Destination::add_flow_failure(OutcomeClass cls, const netwatch_retransmit& record, Process* process) {
     const core::BootNs at = record.header.at_ns;
-    const bool is_v4 = record.tuple.family == 4;
-    if (record.error == -EPERM) {
-        add_failure(OutcomeClass::local_filter, at, at, is_v4, process);
-    } else if (record.error == -EBUSY) {
-        add_failure(OutcomeClass::neighbor_failed, at, at, is_v4, process);
-    } else if (record.retransmits >= 2) {
-        // Each RTO in a row took twice the one before. What was connected since then exonerates the host.
-        const std::uint64_t elapsed_ns =
-            ((1ULL << std::min<unsigned>(record.retransmits, 10)) - 1) * min_rto_ns;
-        if (last_answered_syn > at - std::min(at, elapsed_ns)) return;
-        run_from(at - std::min(at, min_rto_ns), at, is_v4, process);
-        ++run->stalled_rtos;
-    }
+    const std::uint32_t before = run ? run->observations : 0;
+    add_failure(cls, at - std::min(at, min_rto_ns), at, record.tuple.family == 4, process);
+    run->flow_observations += run->observations - before;
 }
 
-void Destination::add_local_drops(std::uint64_t packets, core::BootNs at, bool is_v4) {
+void Destination::add_stall(const netwatch_retransmit& record, Process* process) {
+    const core::BootNs at = record.header.at_ns;
+    if (record.error == -EPERM) return add_flow_failure(OutcomeClass::local_filter, record, process);
+    if (record.error == -EBUSY) return add_flow_failure(OutcomeClass::neighbor_failed, record, process);
+    const OutcomeClass answer = class_of_errno(record.soft_error);
+    const bool answered = is_explicit(answer) && answer != OutcomeClass::other;
+    if (record.retransmits < 2 && !answered) return;
+    // Each RTO in a row took twice the one before. What was connected since then exonerates the host.
+    const auto elapsed_ns = [](unsigned timeouts) -> std::uint64_t {
+        return ((1ULL << std::min(timeouts, 10U)) - 1) * min_rto_ns;
+    };
+    // An ICMP error is newer than that: the kernel does not double the timeout then (RFC 6069).
+    const std::uint64_t since_ns = answered ? 2 * min_rto_ns : elapsed_ns(record.retransmits);
+    if (last_answered_syn > at - std::min(at, since_ns)) return;
+    if (!answered) {
+        run_from(at - std::min(at, min_rto_ns), at, record.tuple.family == 4, process);
+        ++run->stalled_rtos;
+        return;
+    }
+    // An acknowledgement clears the error: what it names came since. Timeouts without it say how long it
+    // took.
+    add_flow_failure(answer, record, process);
+    --run->by_class[static_cast<std::size_t>(answer)];  // what attempts hear is more exact
+    run->flow_answer = answer;
+    if (run->answer_delay_ns != 0) return;
+    run->answer_delay_ns =
+        std::max<std::uint64_t>(elapsed_ns(std::max<unsigned>(record.retransmits, 1) - 1), 1);
+    run->answered_start_ns = at - std::min(at, run->answer_delay_ns);
+    run->answer_seen = true;
+}
+
+void Destination::add_local_drops(LocalDrop who, std::uint64_t packets, core::BootNs at, bool is_v4,
+                                  std::uint32_t where) {
     // What still works beside the drops is not blocked: the drops are seen a second after they happened.
     const core::BootNs worked = std::max(last_success_at, last_progress_at);
     if (worked + 2 * core::ns_per_s > at) return;
-    add_failure(OutcomeClass::local_filter, at - std::min(at, core::ns_per_s), at, is_v4, nullptr);
-    if (detail) detail->netfilter_drops += packets;
+    const core::BootNs start = std::max(at - std::min(at, core::ns_per_s), std::min(worked, at));
+    const auto cls = who == LocalDrop::program ? OutcomeClass::local_bpf : OutcomeClass::local_filter;
+    add_failure(cls, start, at, is_v4, nullptr);
+    if (!detail) return;
+    detail->local_drops.add(who, packets, at);
+    detail->dropped_netns = where;
 }
 
 void Destination::add_progress(core::BootNs at) {
@@ -327,7 +410,8 @@ void Destination::add_progress(core::BootNs at) {
     last_active = std::max(last_active, at);
     if (!run || at <= run->last_at_ns) return;
     run->stalled_rtos = 0;
-    const bool only_stalls = run->pending == 0 && run->silent_syns == 0 && run->observations == 0;
+    const bool only_stalls =
+        run->pending == 0 && run->silent_syns == 0 && run->observations == run->flow_observations;
     if (only_stalls) run.reset();
 }
 
@@ -337,9 +421,13 @@ OutcomeClass Destination::dominant() const {
     // than the errno: the packets it dropped give it away. They are counted once a second.
     const std::uint32_t filtered = run->by_class[static_cast<std::size_t>(OutcomeClass::local_filter)];
     const std::uint32_t resets = run->by_class[static_cast<std::size_t>(OutcomeClass::refused)];
-    const std::uint64_t dropped = detail ? detail->netfilter_drops : 0;
+    const LocalDrops none;
+    const LocalDrops& drops = detail ? detail->local_drops : none;
+    const std::uint64_t dropped = drops.count(LocalDrop::netfilter).packets;
+    // A transmission that fails with EPERM does not say whose rule that was.
+    if (drops.count(LocalDrop::program).packets > dropped) return OutcomeClass::local_bpf;
     if (filtered > 0 && !run->offender && 2 * dropped >= resets) return OutcomeClass::local_filter;
-    auto best = OutcomeClass::silent;
+    auto best = run->flow_answer;
     std::uint32_t most = 0;
     for (std::size_t i = static_cast<std::size_t>(OutcomeClass::refused); i < outcome_class_count; ++i) {
         const auto cls = static_cast<OutcomeClass>(i);

@@ -12,11 +12,15 @@
 
 #include "core/time.h"
 #include "diagnosis/cuts.h"
+#include "diagnosis/handshakes.h"
 #include "diagnosis/histogram.h"
+#include "diagnosis/hop_limits.h"
+#include "diagnosis/local_drops.h"
 #include "diagnosis/outcome.h"
 #include "diagnosis/process_table.h"
 #include "diagnosis/recent.h"
 #include "diagnosis/round_trips.h"
+#include "diagnosis/turned_away.h"
 #include "model/address.h"
 #include "model/taxonomy.h"
 
@@ -41,7 +45,10 @@ struct FailureRun {
     std::uint32_t silent_syns = 0;   // SYNs sent again, or given up after a long wait, that nothing answered
     std::array<core::BootNs, 8> silent_syns_at{};  // when the latest of them were sent
     std::uint32_t pending = 0;                     // attempts whose SYN was sent again and that are not over
-    std::uint32_t stalled_rtos = 0;  // second and later unanswered RTOs of established connections
+    std::uint32_t stalled_rtos = 0;       // second and later unanswered RTOs of established connections
+    std::uint32_t flow_observations = 0;  // of the observations, those that such connections made
+    OutcomeClass flow_answer =
+        OutcomeClass::silent;  // what ICMP told such connections: the errno is left of it
     std::array<std::uint32_t, outcome_class_count> by_class{};
     // Of the attempts answered in words the earliest begun: later ones may be rate limited, or join a search
     // for the neighbour that is under way. IPv6 errors surface in any order.
@@ -49,6 +56,8 @@ struct FailureRun {
     std::uint64_t answer_delay_ns = 0;  // what its answer took; 0: none yet
     bool answer_seen = false;           // when it came, not when connect() heard of it
     std::optional<model::IpAddress> offender;
+    HopLimits refusals;                // of the RSTs that answered SYNs
+    std::uint32_t early_refusals = 0;  // of them, those that came sooner than the host can answer
     bool is_v4 = true;
     bool single_process = true;
     ProcessKey process;  // of the first failure
@@ -124,10 +133,13 @@ struct Detail {
         50'000;  // a peer that has no answer yet waits so long to acknowledge
     Recent<Second> seconds;
     Histogram rtt_us;
+    HopLimits hop_limits;  // of SYN-ACKs
     RoundTrips handshakes{0, 1};
     RoundTrips acknowledgements{delayed_ack_us, 4};  // a walk looks at all connections at once
     Answers answers;
     Cuts cuts;
+    Handshakes handshakes_made;
+    TurnedAway turned_away;
     struct Who {
         ProcessKey key;
         std::uint32_t attempts = 0;
@@ -148,11 +160,13 @@ struct Detail {
         core::BootNs start = 0;
         core::BootNs answered_at = 0;    // by an ICMP error; a blocking connect() hears of it a second later
         core::BootNs sent_again_at = 0;  // its latest SYN but the first
+        std::uint32_t beside = 0;        // connections when it began
     };
     std::vector<Attempt> in_flight;     // at most 16, the latest
     std::vector<ShutWindow> shut;       // at most 16, the oldest
     core::BootNs window_opened_at = 0;  // when one of them last took data again
-    std::uint64_t netfilter_drops = 0;  // packets to it dropped by this host's netfilter, since the run began
+    LocalDrops local_drops;             // packets to it, since the run began
+    std::uint32_t dropped_netns = 0;    // in which namespace, the latest of them
 };
 
 // What else a destination is known as.
@@ -171,6 +185,7 @@ struct Destination {
     core::BootNs last_answered_syn =
         0;  // when the latest SYN went out that was answered: silence since counts
     core::BootNs last_failure_at = 0;
+    core::BootNs last_looked_at = 0;  // at its live connections
     core::BootNs last_progress_at =
         0;  // an established connection moved data both ways or had data acknowledged
     std::uint64_t attempts = 0;
@@ -201,10 +216,17 @@ struct Destination {
     void add_syn_retransmit(const netwatch_retransmit& record, Process* process);
     // An established connection's data was sent again for the second time or more, or could not be.
     void add_stall(const netwatch_retransmit& record, Process* process);
+    // An attempt that is not over, and whose SYN is older than any handshake takes, begins a run of failures:
+    // a suspicion, until its SYN is sent again. True if it does.
+    bool suspect(std::uint64_t sock, core::BootNs now);
+    [[nodiscard]] bool awaits(std::uint64_t sock) const;
+    // A run that nothing but a suspicion began, which came to nothing.
+    void forget_suspicion(core::BootNs now);
     // Looks up whose failures were followed by a success over the other address family.
     void note_fallbacks(const ProcessTable& processes);
-    // This host's netfilter dropped packets to it.
-    void add_local_drops(std::uint64_t packets, core::BootNs at, bool is_v4);
+    // This host dropped packets to it, in that namespace.
+    void add_local_drops(LocalDrop who, std::uint64_t packets, core::BootNs at, bool is_v4,
+                         std::uint32_t where);
     // An established connection moved on.
     void add_progress(core::BootNs at);
     // A process holds a connection to it.
@@ -216,14 +238,23 @@ struct Destination {
     // SYNs of the present run that should have been answered by now: sent again and still silent, or first
     // ones older than any handshake with it takes.
     [[nodiscard]] std::uint32_t overdue_syns(core::BootNs now) const;
+    // Of attempts that are not over, first SYNs older than any handshake with it takes.
+    [[nodiscard]] std::uint32_t overdue_first_syns(core::BootNs now) const;
 
 private:
     void add_success(const Outcome& outcome, Process* process);
     void note_background(bool bad);
     void add_failure(OutcomeClass cls, core::BootNs start_ns, core::BootNs at_ns, bool is_v4,
                      Process* process);
+    // How many connections there were when an attempt began.
+    [[nodiscard]] std::uint32_t begun_beside(std::uint64_t sock) const;
+    void note_handshake(const Outcome& outcome);
     // An attempt that its owner gave up: did it wait longer than any handshake with this destination takes?
     [[nodiscard]] bool gave_up_late(const Outcome& outcome) const;
+    // A failure of an established connection.
+    void add_flow_failure(OutcomeClass cls, const netwatch_retransmit& record, Process* process);
+    // A RST that answered a SYN.
+    void note_refusal(const Outcome& outcome);
     // How long a SYN to it may go unanswered; nothing where its round trips are not known.
     [[nodiscard]] std::optional<std::uint64_t> usual_patience_ns() const;
     // How long the answer to an attempt took since the SYN that it answers, where it was seen to come; and

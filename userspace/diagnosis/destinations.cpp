@@ -10,6 +10,14 @@ constexpr std::size_t ports_remembered = 64;
 
 AddressKey address_key(const DestinationKey& key) { return {key.endpoint.ip, key.netns}; }
 
+// Takes the place of the oldest where there is none of the address.
+void put_answer(auto& slots, const AddressKey& address, core::BootNs at) {
+    auto slot = std::ranges::find_if(slots, [&](const auto& one) { return one.address == address; });
+    if (slot == slots.end())
+        slot = std::ranges::min_element(slots, {}, [](const auto& one) { return one.at; });
+    *slot = {address, std::max(at, slot->address == address ? slot->at : 0)};
+}
+
 }  // namespace
 
 void Address::note_answer(std::uint16_t port, core::BootNs at) {
@@ -89,9 +97,13 @@ void Destinations::note_answer(const DestinationKey& key, core::BootNs at) {
     if (siblings_.size() >= blocks_kept && !siblings_.contains(block)) siblings_.clear();
     Siblings& siblings = siblings_[block];
     const AddressKey address = address_key(key);
-    auto slot = std::ranges::find(siblings, address, &Sibling::address);
-    if (slot == siblings.end()) slot = std::ranges::min_element(siblings, {}, &Sibling::at);
-    *slot = {address, std::max(at, slot->address == address ? slot->at : 0)};
+    put_answer(siblings, address, at);
+    put_answer(latest_, address, at);
+}
+
+bool Destinations::answered_elsewhere(const AddressKey& key, core::BootNs since) const {
+    return std::ranges::any_of(latest_,
+                               [&](const Sibling& one) { return one.address != key && one.at >= since; });
 }
 
 std::vector<model::IpAddress> Destinations::answering_siblings(const AddressKey& key,

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "diagnosis/destination.h"
+#include "diagnosis/full_arrivals.h"
 #include "diagnosis/full_segments.h"
 #include "diagnosis/path_quality.h"
 
@@ -33,10 +34,11 @@ struct Address {
     static constexpr std::size_t answers_kept = 4;
     std::u16string
         ports;  // destinations at this address, sorted, at most 64; up to seven need no memory of their own
-    core::BootNs inbound_drop_at = 0;  // this host's netfilter last dropped a packet from it
-    std::uint64_t inbound_drops = 0;
+    std::unique_ptr<LocalDrops> inbound_drops;  // packets from it; null: none
+    HopLimits hop_limits;                       // of the SYN-ACKs of all its ports
     std::unique_ptr<PathQuality> quality;
     std::unique_ptr<FullSegments> full_segments;  // only once some were not acknowledged
+    std::unique_ptr<FullArrivals> full_arrivals;  // only once some arrived, or something behind a hole
     std::unique_ptr<DestinationKey> listener;  // the own one that this client last talked to; null for others
 
     void note_answer(std::uint16_t port, core::BootNs at);
@@ -85,6 +87,9 @@ public:
     template <typename Keep>
     void housekeep(core::BootNs now, Keep&& keep);
 
+    // Another address has answered at or after `since`.
+    [[nodiscard]] bool answered_elsewhere(const AddressKey& key, core::BootNs since) const;
+
     [[nodiscard]] const auto& all() const { return destinations_; }
     [[nodiscard]] auto& addresses() { return addresses_; }
     [[nodiscard]] const auto& addresses() const { return addresses_; }
@@ -112,6 +117,7 @@ private:
     std::unordered_map<DestinationKey, Destination, DestinationHash> destinations_;
     std::unordered_map<AddressKey, Address, AddressHash> addresses_;
     std::unordered_map<model::Prefix, Siblings> siblings_;
+    std::array<Sibling, 2> latest_{};  // addresses that answered last
 };
 
 template <typename Keep>

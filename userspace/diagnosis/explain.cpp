@@ -13,7 +13,7 @@ using model::FailureType;
 using model::OwnerHint;
 
 // Placeholders: {0} the subject, {1} the address, {2} the port, {3} who sent the ICMP error ("a router" if
-// not known), {4} the process.
+// not known), {4} the process, {5} the link.
 struct Entry {
     FailureType type;
     std::string_view cause;
@@ -70,6 +70,13 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "{0} fell silent together: nothing of this network answers.",
      "The route to the network is gone or swallows packets somewhere on the way.",
      "Ask the network's operator about the route to it; compare from a host elsewhere.", "ip route get {1}"},
+    {FailureType::routing_failure, "rp_filter", OwnerHint::host,
+     "This host drops the answers of {0} itself: they come in at another interface than its route leaves by.",
+     "Strict reverse path filtering and an asymmetric route: rp_filter drops what comes back.",
+     "Compare the route to it with the interface its packets come in at; set rp_filter to loose (2) there, "
+     "or "
+     "mend the route.",
+     "ip route get {1}; sysctl -ar 'ipv4.conf.*rp_filter'"},
     {FailureType::routing_failure, "ipv6_broken", OwnerHint::host,
      "IPv6 to {0} does not work; IPv4 takes over and hides it.",
      "This host has IPv6 addresses for its destinations but no working IPv6 route.",
@@ -80,8 +87,9 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "See which rule covers it and who loaded it.", "nft list ruleset"},
     {FailureType::firewall_block, "local_bpf", OwnerHint::platform,
      "A BPF program or security module of this host forbids connections to {0}.",
-     "connect() is refused with EPERM before a packet is made: a cgroup BPF program or a security module.",
-     "List the BPF programs attached to cgroups.", "bpftool cgroup tree"},
+     "A program of a cgroup or of tc, or a security module, refuses connect() or drops the packets.",
+     "List the BPF programs attached to cgroups and interfaces.",
+     "bpftool cgroup tree; bpftool net; tc filter show dev IFACE egress"},
     {FailureType::firewall_block, "admin_prohibited", OwnerHint::platform,
      "A filter at {3} forbids connections to {0}.",
      "A router or firewall answers that the traffic is administratively prohibited.",
@@ -90,6 +98,15 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "A REJECT rule at {3} refuses connections to {0}.",
      "A firewall rejects with ICMP port unreachable; a closed TCP port would answer with RST.",
      "On {1} or the firewall before it, see which rule covers the port.", "nft list ruleset"},
+    {FailureType::firewall_block, "reset_by_middlebox", OwnerHint::platform,
+     "A firewall before {0} refuses connections in its name.",
+     "Something on the way answers the SYN with RST; the TTL of its RSTs is not that of the host's segments.",
+     "On the firewalls before {1}, see which rule rejects the port with a TCP reset.", "nft list ruleset"},
+    {FailureType::firewall_block, "state_lost", OwnerHint::platform,
+     "A firewall before {0} has forgotten its connections: all that were open died together.",
+     "Connections made before died in the same moment, busy ones too, while new ones are made: a stateful "
+     "device on the way has lost its state, as in a failover or a restart.",
+     "Ask whether a firewall or NAT gateway on the way failed over; restart the clients' connections.", ""},
     {FailureType::firewall_block, "silent_drop", OwnerHint::platform,
      "New connections to {0} are dropped silently while the host answers elsewhere.",
      "A filter on the way or on the host drops new connections to the port.",
@@ -104,11 +121,43 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "The gateway of this host does not answer: everything behind it is unreachable.",
      "The next hop answers no ARP or neighbour solicitation.",
      "Look at the gateway's neighbour entry and the link.", "ip neigh show; ip -s link"},
+    {FailureType::link_down, "admin", OwnerHint::host,
+     "Link {5} of this host is set down: nothing is reached over it.",
+     "The link was taken down administratively, by a person or a program of this host.",
+     "See who took it down; it goes up again with ip link set {5} up.", "ip link show {5}"},
+    {FailureType::link_down, "carrier", OwnerHint::provider,
+     "Link {5} of this host has no carrier: nothing is reached over it.",
+     "The cable, the port at its other end, or what stands for them is gone.",
+     "Look at the cable and at the port it leads to.", "ip -s link show {5}; ethtool {5}"},
+    {FailureType::link_down, "removed", OwnerHint::host,
+     "Link {5} is gone from this host: nothing is reached over it.",
+     "The network interface was removed: unplugged, or deleted by a program.",
+     "See which program or device it belonged to.", "ip link show"},
     {FailureType::connection_exhaustion, "ephemeral_ports", OwnerHint::app,
      "No local port is left for connections to {0}.",
      "The ephemeral ports for this destination are used up: too many connections, or too many in TIME_WAIT.",
      "Count the connections to it by state; reuse connections or use a pool.",
      "ss -tan dst {1} | awk '{{print $1}}' | sort | uniq -c"},
+    {FailureType::connection_exhaustion, "time_wait", OwnerHint::app,
+     "No local port is left for connections to {0}: nearly all are in TIME_WAIT.",
+     "This host closes short connections faster than their ports come back: a port rests for a minute.",
+     "Reuse connections or use a pool; let the peer close first, or allow reuse (net.ipv4.tcp_tw_reuse).",
+     "ss -tan state time-wait | wc -l; sysctl net.ipv4.ip_local_port_range"},
+    {FailureType::connection_exhaustion, "close_wait_leak", OwnerHint::app,
+     "{0} leaks connections: their peers have closed them, it never does.",
+     "The process does not close connections whose peer is done: it will run out of file descriptors.",
+     "Find the code that forgets to close after the end of the stream; a restart frees them for now.",
+     "ss -tanp state close-wait | grep pid={4}"},
+    {FailureType::connection_exhaustion, "conntrack_full", OwnerHint::platform,
+     "The connection table of this host is full: new connections are dropped, established ones live.",
+     "Connection tracking has no entry left; what is new is dropped before any rule sees it.",
+     "See what fills the table; raise its limit or shorten its timeouts.",
+     "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max; conntrack -S"},
+    {FailureType::connection_exhaustion, "tcp_memory", OwnerHint::platform,
+     "This host has no memory left for TCP: segments and connections are dropped for want of it.",
+     "TCP holds as much memory as net.ipv4.tcp_mem allows: unread or unsent data, or too low a limit.",
+     "Find the sockets with the fullest queues, and what their processes wait for.",
+     "ss -tm; cat /proc/net/sockstat; sysctl net.ipv4.tcp_mem"},
     {FailureType::connection_exhaustion, "listen_backlog", OwnerHint::app,
      "The accept queue of {0} overflows: new connections wait or fail.",
      "The process that listens does not accept as fast as connections come, or its backlog is too short.",
@@ -118,6 +167,33 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "{0} has run out of file descriptors: it can open no further connection.",
      "As many files are open as the limit allows: a leak, or a limit too low.",
      "Count what it has open, and compare with its limit.", "ls -l /proc/{4}/fd; prlimit --nofile --pid {4}"},
+    {FailureType::connection_exhaustion, "nat_ports_remote", OwnerHint::platform,
+     "A gateway on the way to {0} has no room for more connections: some attempts wait or fail.",
+     "The NAT gateway before the destination has run out of ports, or of table entries, for it.",
+     "Look at the gateway's allocation errors; give it more addresses, or reuse connections.",
+     "ss -tan dst {1} | wc -l"},
+    {FailureType::connection_exhaustion, "remote_limit", OwnerHint::app,
+     "{0} takes no more connections: beyond a limit it accepts them and ends them at once.",
+     "The service, or a proxy before it, has a limit of connections, and it is reached.",
+     "Compare the connections that are open with the service's limit; use a pool, or raise it.",
+     "ss -tan state established dst {1} | wc -l"},
+    {FailureType::load_balancer, "backend_silent", OwnerHint::platform,
+     "Some connections to {0} fail for good while others work: a backend behind it is silent.",
+     "The address stands for several backends, and one of them does not answer.",
+     "See the health of the backends at the load balancer.", ""},
+    {FailureType::routing_failure, "path_member", OwnerHint::provider,
+     "Some connections to {0} fail for good while others work: one of several parallel paths is dead.",
+     "Connections are spread over several paths by their addresses and ports, and one of these swallows "
+     "them.",
+     "Ask the network's operator for a dead member of a bundle or of equal routes; an attempt from another "
+     "local "
+     "port may take another path.",
+     "ip route get {1}"},
+    {FailureType::packet_loss, "syn_only", OwnerHint::platform,
+     "Some connections to {0} are made only when they are tried again: SYNs get lost, data does not.",
+     "Something on the way drops SYNs by chance or by rate: a SYN flood protection, or a policer of new "
+     "connections.",
+     "See what on the way limits new connections.", "nstat -az TcpExtTCPSynRetrans"},
     {FailureType::packet_loss, "forward", OwnerHint::provider, "Segments to {0} are lost on the way there.",
      "The path to the destination loses packets; its queues are not full.",
      "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
@@ -128,9 +204,20 @@ constexpr std::array catalogue = std::to_array<Entry>({
     {FailureType::packet_loss, "both", OwnerHint::provider, "Segments are lost on the way to {0} and back.",
      "The path loses packets in both directions.",
      "Compare with other destinations over the same link; look at interface errors.", "ip -s link"},
+    {FailureType::packet_loss, "local_queue", OwnerHint::host,
+     "This host itself drops packets of connections with {0}: its own queue or interface is full.",
+     "What is lost is lost before the wire: a queue of this host is too short or its limit too low.",
+     "Look at the queue's limit and rate, and at who sends that much.", "tc -s qdisc show; ip -s -s link"},
     {FailureType::path_mtu_blackhole, "forward", OwnerHint::provider,
      "{1} is reached by small packets only: full ones disappear on the way.",
      "A link on the way takes no packets of that size, and the ICMP message that says so does not arrive.",
+     "Compare the MTU of tunnels on the way; let ICMP fragmentation needed pass, or clamp the MSS.",
+     "ip route get {1}; ss -tin dst {1}"},
+    {FailureType::path_mtu_blackhole, "reverse", OwnerHint::provider,
+     "Large answers of {1} do not arrive: full segments disappear on the way here, small ones pass.",
+     "A link on the way here takes no packets of that size, and the ICMP message that says so does not reach "
+     "the "
+     "sender.",
      "Compare the MTU of tunnels on the way; let ICMP fragmentation needed pass, or clamp the MSS.",
      "ip route get {1}; ss -tin dst {1}"},
     {FailureType::latency_spike, "path", OwnerHint::provider, "Round trips to {0} have become longer.",
@@ -148,6 +235,21 @@ constexpr std::array catalogue = std::to_array<Entry>({
     {FailureType::connection_reset, "by_peer", OwnerHint::app, "{0} resets connections instead of answering.",
      "The process behind the port ends connections with a request unanswered: it crashes, or refuses them.",
      "On {1}, look at the log of the service and for restarts of its process.", "ss -ltnp 'sport = :{2}'"},
+    {FailureType::connection_reset, "injected", OwnerHint::platform,
+     "Connections to {0} are reset by something on the way, in the name of its host.",
+     "The RSTs do not come from the host that accepted the connections.",
+     "Ask who runs the firewalls and inspection devices on the way to {1} what they reset.", ""},
+    {FailureType::connection_reset, "half_open", OwnerHint::remote,
+     "{0} no longer knows the connections that were open to it; new ones work.",
+     "The host behind the address was restarted or replaced without closing its connections: it answers what "
+     "comes on them with RST.",
+     "See when {1} was started; let the clients make new connections.", ""},
+    {FailureType::idle_timeout_drop, "silent", OwnerHint::platform,
+     "Connections to {0} that have rested get no answer any more when they are used again.",
+     "A firewall, NAT gateway or load balancer on the way forgets connections that are idle, and drops what "
+     "comes on them.",
+     "Let the client send keepalives more often than that, or raise the timeout on the way.",
+     "sysctl net.ipv4.tcp_keepalive_time; ss -tno dst {1}"},
     {FailureType::idle_timeout_drop, "reset", OwnerHint::platform,
      "Connections to {0} that have rested are reset when they are used again.",
      "A firewall or load balancer on the way forgets connections that are idle.",
@@ -172,6 +274,34 @@ const Entry* entry_for(const model::Incident& incident) {
         return entry.type == incident.type && incident.cause && entry.cause == *incident.cause;
     });
     return found == catalogue.end() ? nullptr : &*found;
+}
+
+// What happens, whichever of several causes it has.
+std::string_view symptom_of(const model::Incident& incident) {
+    switch (incident.type) {
+        case FailureType::slow_service: return "takes requests and nothing comes back";
+        case FailureType::path_mtu_blackhole:
+            return incident.cause == "reverse" ? "takes requests and nothing comes back"
+                                               : "cannot be reached";
+        case FailureType::idle_timeout_drop:
+        case FailureType::connection_reset: return "loses connections while new ones are made";
+        default: break;
+    }
+    return incident.cause == "state_lost" ? "loses connections while new ones are made" : "cannot be reached";
+}
+
+// The change that did it, where one is known.
+std::string brought_about(const model::Incident& incident) {
+    const auto cause = std::ranges::find(incident.changes, model::Bearing::cause, &model::Change::bearing);
+    if (cause == incident.changes.end()) return {};
+    const std::int64_t before_ns = incident.first_affected_at.ns - cause->at.ns;
+    const std::string when = before_ns > 0
+                                 ? core::to_duration(static_cast<std::uint64_t>(before_ns)) + " after"
+                                 : std::string("with");
+    const std::string who = !cause->by                ? ""
+                            : *cause->by == "unknown" ? " by an unknown process"
+                                                      : " by " + *cause->by;
+    return fmt::format(" It began {} this change: {}{}.", when, cause->what, who);
 }
 
 std::string listed(const std::vector<model::Candidate>& candidates) {
@@ -210,8 +340,9 @@ Words words_for(const model::Incident& incident) {
     const std::string port = incident.destination ? std::to_string(incident.destination->endpoint.port) : "";
     const std::string offender = incident.root_cause.offender.value_or("a router on the way");
     const std::string pid = incident.source.pid ? std::to_string(*incident.source.pid) : "PID";
+    const std::string link = incident.scope.value.value_or("");
     const auto fill = [&](std::string_view text) {
-        return fmt::format(fmt::runtime(text), subject, ip, port, offender, pid);
+        return fmt::format(fmt::runtime(text), subject, ip, port, offender, pid, link);
     };
 
     // Below 0.9 the answer is a set: the summary says what is seen, not which of them it is.
@@ -229,6 +360,7 @@ Words words_for(const model::Incident& incident) {
     words.advice.push_back({fill(entry->advice),
                             entry->command.empty() ? std::nullopt : std::optional(fill(entry->command)),
                             model::Effect::read_only});
+    words.statement += brought_about(incident);
     const bool one_type = std::ranges::all_of(incident.candidates, [&](const model::Candidate& candidate) {
         return candidate.type == incident.type;
     });
@@ -240,9 +372,7 @@ Words words_for(const model::Incident& incident) {
         }
     } else if (set_valued) {
         words.owner = OwnerHint::unknown;
-        const bool reached = incident.type == model::FailureType::slow_service;
-        words.summary = fmt::format("{} {}; from here it is one of: {}.", subject,
-                                    reached ? "takes requests and nothing comes back" : "cannot be reached",
+        words.summary = fmt::format("{} {}; from here it is one of: {}.", subject, symptom_of(incident),
                                     listed(incident.candidates));
         words.statement = "One end alone cannot tell these apart: " + listed(incident.candidates) + ".";
         for (const auto& candidate : incident.candidates) {

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "diagnosis/quality.h"
+#include "diagnosis/refusal.h"
 
 namespace netwatch::diagnosis {
 namespace {
@@ -75,7 +76,7 @@ void blame_address(Finding& finding) {
 }
 
 // The block that fails; one address alone where its neighbours answer; `beyond` where it is more than a
-// block.
+// block; the region where the fault may lie beyond this host and has all of it.
 void widen(Finding& finding, const Scene& scene, const Leaves& leaves, ScopeKind beyond = ScopeKind::host) {
     const model::IpAddress& ip = leaves.front().endpoint().ip;
     const bool neighbors_answer =
@@ -88,6 +89,10 @@ void widen(Finding& finding, const Scene& scene, const Leaves& leaves, ScopeKind
         std::ranges::all_of(leaves, [&](const Leaf& leaf) { return block.contains(leaf.endpoint().ip); });
     finding.scope.kind = one_block ? ScopeKind::prefix : beyond;
     finding.scope.value = one_block ? std::optional(block.to_string()) : std::nullopt;
+    const auto region = beyond == ScopeKind::host ? std::nullopt : failed_region(scene, leaves);
+    if (!region) return;
+    finding.scope.kind = ScopeKind::region;
+    finding.scope.value = region;
 }
 
 std::string from_offender(const Finding& finding) {
@@ -97,6 +102,13 @@ std::string from_offender(const Finding& finding) {
 void explain_answer(Finding& finding, const Scene& scene, const Leaves& leaves, std::string signal,
                     std::string_view what) {
     const std::uint32_t count = total(leaves, &FailureRun::attempts) + total(leaves, &FailureRun::pending);
+    if (count == 0) {
+        const std::uint32_t seen = total(leaves, &FailureRun::flow_observations);
+        return note(finding, scene, std::move(signal), seen,
+                    fmt::format("established connections are stuck for {}, and were told {} times: {}{}",
+                                core::to_duration(scene.now - first_onset(leaves)), seen, what,
+                                from_offender(finding)));
+    }
     note(finding, scene, std::move(signal), count,
          fmt::format("{} attempts in {}, none succeeded: {}{}", count,
                      core::to_duration(scene.now - first_onset(leaves)), what, from_offender(finding)));
@@ -118,12 +130,47 @@ void note_reached_otherwise(Finding& finding, const Scene& scene, const Leaf& le
 
 Finding refused(const Scene& scene, const Leaves& leaves) {
     Finding finding = start(scene, leaves);
-    single(finding, FailureType::port_blocked, "closed_port");
     explain_answer(finding, scene, leaves, "reset_received", "the host answered the SYN with RST");
+    note_refuser(finding, scene, leaves.front());
     rule_out(finding, FailureType::host_unreachable, "the host answered, with RST");
-    rule_out(finding, FailureType::firewall_block,
-             "no ICMP error and no silence: a RST is what a closed port sends");
     rule_out(finding, FailureType::routing_failure, "packets reach the host and come back");
+    if (refuser_of(scene, leaves.front()) == Refuser::host) {
+        single(finding, FailureType::port_blocked, "closed_port");
+        rule_out(finding, FailureType::firewall_block,
+                 "the RSTs come from where the address's SYN-ACKs come from");
+    } else {
+        finding.candidates = {{FailureType::port_blocked, "closed_port", 0.88,
+                               "a SYN-ACK of the address with the same TTL as the RSTs"},
+                              {FailureType::firewall_block, "reset_by_middlebox", 0.09,
+                               "a SYN-ACK of the address with another TTL than the RSTs"}};
+    }
+    return finding;
+}
+
+// Somebody refuses in the host's name.
+Finding refused_by_box(const Scene& scene, const Leaves& leaves) {
+    Finding finding = start(scene, leaves);
+    explain_answer(finding, scene, leaves, "reset_received", "a RST answered the SYN");
+    note_refuser(finding, scene, leaves.front());
+    rule_out(finding, FailureType::host_unreachable, "something on the way or on the host answered at once");
+    const Refuser refuser = refuser_of(scene, leaves.front());
+    if (refuser == Refuser::likely_box) {
+        finding.candidates = {
+            {FailureType::firewall_block, "reset_by_middlebox", 0.72,
+             "the rules of the firewall before the host"},
+            {FailureType::port_blocked, "closed_port", 0.23,
+             "whether the host leads the port on to a container or another host that is gone"}};
+    } else if (refuser == Refuser::box) {
+        single(finding, FailureType::firewall_block, "reset_by_middlebox", 0.95);
+        rule_out(finding, FailureType::port_blocked,
+                 "the RSTs are not from the host that accepted connections on the port");
+    } else {
+        finding.candidates = {
+            {FailureType::firewall_block, "reset_by_middlebox", 0.58,
+             "whether the port leads to the same host as the others of the address: then a box"},
+            {FailureType::port_blocked, "closed_port", 0.37,
+             "a listener on the port's own host: if there is none, a closed port"}};
+    }
     return finding;
 }
 
@@ -220,11 +267,37 @@ Finding unresolved_neighbor(const Scene& scene, const Leaves& leaves) {
     return finding;
 }
 
+// What all of them are reached over.
+const Link* blame_uplink(Finding& finding, const Scene& scene, const Leaves& leaves) {
+    finding.scope.kind = ScopeKind::uplink;
+    finding.destination.reset();
+    const Leaf& first = leaves.front();
+    const auto way = scene.network.way_to(first.destination->netns, first.endpoint().ip);
+    const Link* link = way ? scene.network.link(first.destination->netns, way->ifindex) : nullptr;
+    if (link != nullptr && !link->name.empty()) finding.scope.value = link->name;
+    return link;
+}
+
+Finding dead_link(const Scene& scene, const Leaves& leaves) {
+    Finding finding = start(scene, leaves);
+    const Link& link = *blame_uplink(finding, scene, leaves);
+    single(finding, FailureType::link_down, std::string(link.down_cause));
+    const std::string since =
+        link.down_since == 0 ? "since before netwatch watched it" : scene.ago(link.down_since);
+    const std::string_view what = link.down_cause == "admin"     ? "was set down"
+                                  : link.down_cause == "carrier" ? "lost its carrier"
+                                                                 : "was removed";
+    explain_answer(finding, scene, leaves, "link_down", fmt::format("link {} {} {}", link.name, what, since));
+    rule_out(finding, FailureType::neighbor_failure, "the link itself is down: no neighbour could answer");
+    rule_out(finding, FailureType::host_unreachable, "no packet leaves over a link that is down");
+    rule_out(finding, FailureType::firewall_block, "no packet leaves that a filter could drop");
+    return finding;
+}
+
 Finding unresolved_gateway(const Scene& scene, const Leaves& leaves) {
     Finding finding = start(scene, leaves);
     single(finding, FailureType::neighbor_failure, "gateway");
-    finding.scope.kind = ScopeKind::uplink;
-    finding.destination.reset();
+    blame_uplink(finding, scene, leaves);
     explain_answer(finding, scene, leaves, "neighbor_failed",
                    "the next hop does not answer address resolution");
     rule_out_all_but_neighbor(finding);
@@ -236,16 +309,32 @@ Finding local_filter(const Scene& scene, const Leaves& leaves) {
     const bool bpf = leaves.front().cls == OutcomeClass::local_bpf;
     single(finding, FailureType::firewall_block, bpf ? "local_bpf" : "local_rule");
     if (leaves.size() > 1) widen(finding, scene, leaves);
-    explain_answer(finding, scene, leaves, bpf ? "connect_eperm" : "local_filter_drop",
-                   bpf ? "connect() failed with EPERM before a packet was made"
-                       : "this host's own packet filter dropped or rejected the packets");
+    const LocalDrop who = bpf ? LocalDrop::program : LocalDrop::netfilter;
     std::uint64_t drops = 0;
-    for (const Leaf& leaf : leaves)
-        drops += leaf.destination->detail ? leaf.destination->detail->netfilter_drops : 0;
-    if (drops > 0) {
-        note(finding, scene, "netfilter_drop", static_cast<double>(drops),
-             fmt::format("{} packets to it dropped by netfilter on this host", drops));
+    std::uint32_t elsewhere = 0;  // a namespace on the way that is not the socket's own
+    for (const Leaf& leaf : leaves) {
+        const Detail* detail = leaf.destination->detail.get();
+        if (detail == nullptr || detail->local_drops.count(who).packets == 0) continue;
+        drops += detail->local_drops.count(who).packets;
+        if (detail->dropped_netns != leaf.destination->netns) elsewhere = detail->dropped_netns;
     }
+    const bool forbidden = bpf && drops == 0;
+    explain_answer(finding, scene, leaves,
+                   forbidden ? "connect_eperm"
+                   : bpf     ? "local_program_drop"
+                             : "local_filter_drop",
+                   forbidden ? "connect() failed with EPERM before a packet was made"
+                   : bpf     ? "a BPF program or tc filter of this host dropped the packets"
+                             : "this host's own packet filter dropped or rejected the packets");
+    if (drops > 0) {
+        note(finding, scene, bpf ? "program_drop" : "netfilter_drop", static_cast<double>(drops),
+             fmt::format("{} packets to it dropped by {} on this host{}", drops,
+                         bpf ? "a BPF program or tc filter" : "netfilter",
+                         elsewhere != 0 ? fmt::format(", in network namespace {}", elsewhere) : ""));
+    }
+    if (bpf && drops > 0 &&
+        leaves.front().destination->detail->local_drops.count(LocalDrop::netfilter).packets == 0)
+        finding.evidence.back().text += ", none by netfilter";
     rule_out(finding, FailureType::host_unreachable, "the packets never left this host");
     rule_out(finding, FailureType::routing_failure, "a route was found; the packets were dropped after it");
     return finding;
@@ -279,12 +368,37 @@ Finding local_route(const Scene& scene, const Leaves& leaves) {
     return finding;
 }
 
+// Who holds the local ports of the destination: connections that are over and wait for their time, or live
+// ones. A port in TIME_WAIT is one of its namespace, whatever it was connected to.
+bool time_waits(const Scene& scene, const Leaves& leaves) {
+    constexpr double most = 0.8;
+    constexpr double half = 0.5;
+    const Destination& destination = *leaves.front().destination;
+    const auto waiting = scene.counters.value(destination.netns, NETWATCH_COUNTER_TIME_WAITS);
+    const auto ports = scene.counters.value(destination.netns, NETWATCH_COUNTER_LOCAL_PORTS);
+    if (!waiting || !ports) return false;
+    const auto all = static_cast<double>(*ports);
+    return static_cast<double>(*waiting) >= most * all && destination.flows < half * all;
+}
+
+void note_ports(Finding& finding, const Scene& scene, const Leaves& leaves) {
+    const Destination& destination = *leaves.front().destination;
+    const auto waiting = scene.counters.value(destination.netns, NETWATCH_COUNTER_TIME_WAITS);
+    const auto ports = scene.counters.value(destination.netns, NETWATCH_COUNTER_LOCAL_PORTS);
+    if (!waiting || !ports) return;
+    note(finding, scene, "time_wait", static_cast<double>(*waiting),
+         fmt::format("{} connections to it are open and {} of all are in TIME_WAIT; there are {} local ports",
+                     destination.flows, *waiting, *ports));
+}
+
 Finding ports_exhausted(const Scene& scene, const Leaves& leaves) {
     Finding finding = start(scene, leaves);
     finding.severity = Severity::critical;
-    single(finding, FailureType::connection_exhaustion, "ephemeral_ports");
+    const auto waiting = time_waits(scene, leaves);
+    single(finding, FailureType::connection_exhaustion, waiting ? "time_wait" : "ephemeral_ports");
     explain_answer(finding, scene, leaves, "connect_eaddrnotavail",
                    "connect() fails with EADDRNOTAVAIL: no local port is free for this destination");
+    note_ports(finding, scene, leaves);
     rule_out(finding, FailureType::routing_failure, "a source address was found; only the port was missing");
     rule_out(finding, FailureType::firewall_block, "no packet was made that a filter could have dropped");
     return finding;
@@ -307,17 +421,44 @@ void note_silence(Finding& finding, const Scene& scene, const Leaves& leaves) {
     }
 }
 
-Finding local_input_filter(const Scene& scene, const Leaves& leaves) {
-    Finding finding = start(scene, leaves);
-    single(finding, FailureType::firewall_block, "local_rule");
-    if (leaves.size() > 1) widen(finding, scene, leaves);
+std::uint64_t dropped_from(const Scene& scene, const Leaves& leaves, LocalDrop who) {
     std::map<AddressKey, std::uint64_t> drops;
     for (const Leaf& leaf : leaves)
-        drops[leaf.address()] = scene.destinations.find_address(leaf.address())->inbound_drops;
+        drops[leaf.address()] =
+            scene.destinations.find_address(leaf.address())->inbound_drops->count(who).packets;
     std::uint64_t packets = 0;
     for (const auto& [address, dropped] : drops) packets += dropped;
-    note(finding, scene, "netfilter_drop_inbound", static_cast<double>(packets),
-         fmt::format("{} packets from it dropped by netfilter on this host", packets));
+    return packets;
+}
+
+// Answers come in at another interface than this host's route back to their sender leads to.
+Finding reverse_path_filter(const Scene& scene, const Leaves& leaves) {
+    Finding finding = start(scene, leaves);
+    single(finding, FailureType::routing_failure, "rp_filter");
+    if (leaves.size() > 1 && distinct_addresses(leaves) == 1) blame_address(finding);
+    widen(finding, scene, leaves);
+    const std::uint64_t packets = dropped_from(scene, leaves, LocalDrop::reverse_path);
+    note(finding, scene, "reverse_path_drop", static_cast<double>(packets),
+         fmt::format(
+             "{} packets from it dropped by the reverse path filter (rp_filter) on this host: they came "
+             "in at another interface than the route to it leaves by",
+             packets));
+    note_silence(finding, scene, leaves);
+    rule_out(finding, FailureType::host_unreachable, "it answers: its packets reach this host");
+    rule_out(finding, FailureType::firewall_block, "it is the routes that disagree; no rule dropped them");
+    return finding;
+}
+
+Finding local_input_filter(const Scene& scene, const Leaves& leaves) {
+    Finding finding = start(scene, leaves);
+    const LocalDrop who = *answers_dropped_here(scene, leaves.front());
+    single(finding, FailureType::firewall_block, who == LocalDrop::program ? "local_bpf" : "local_rule");
+    if (leaves.size() > 1) widen(finding, scene, leaves);
+    const std::uint64_t packets = dropped_from(scene, leaves, who);
+    note(finding, scene, who == LocalDrop::program ? "program_drop_inbound" : "netfilter_drop_inbound",
+         static_cast<double>(packets),
+         fmt::format("{} packets from it dropped by {} on this host", packets,
+                     who == LocalDrop::program ? "a BPF program or tc filter" : "netfilter"));
     note_silence(finding, scene, leaves);
     rule_out(finding, FailureType::host_unreachable, "it answers: its packets reach this host");
     rule_out(finding, FailureType::routing_failure, "packets get there and come back");
@@ -435,19 +576,25 @@ Finding silent_networks(const Scene& scene, const Leaves& leaves) {
 Finding finding_of(const Scene& scene, Fault fault, const Leaves& leaves) {
     switch (fault) {
         case Fault::refused: return refused(scene, leaves);
+        case Fault::refused_by_box: return refused_by_box(scene, leaves);
         case Fault::rejected: return rejected(scene, leaves);
         case Fault::prohibited: return prohibited(scene, leaves);
         case Fault::unroutable: return unroutable(scene, leaves);
         case Fault::dead: return dead_host(scene, leaves);
         case Fault::neighbor: return unresolved_neighbor(scene, leaves);
         case Fault::gateway: return unresolved_gateway(scene, leaves);
+        case Fault::link: return dead_link(scene, leaves);
         case Fault::local_filter:
         case Fault::local_bpf: return local_filter(scene, leaves);
         case Fault::local_route: return local_route(scene, leaves);
-        case Fault::local_input: return local_input_filter(scene, leaves);
+        case Fault::local_input:
+            return answers_dropped_here(scene, leaves.front()) == LocalDrop::reverse_path
+                       ? reverse_path_filter(scene, leaves)
+                       : local_input_filter(scene, leaves);
         case Fault::ports_exhausted: return ports_exhausted(scene, leaves);
         case Fault::silent: return silent_address(scene, leaves);
         case Fault::silent_block:
+        case Fault::silent_region:
         case Fault::silent_path: return silent_networks(scene, leaves);
     }
     return {};

@@ -16,7 +16,7 @@ namespace netwatch::diagnosis {
 
 // Failures of one family exclude each other for one destination; findings of different families do not merge.
 // What explains comes before what it explains.
-enum class Family : std::uint8_t { resources, size, reachability, loss, latency, service };
+enum class Family : std::uint8_t { resources, size, reachability, handshakes, loss, latency, service };
 
 struct Finding {
     Family family = Family::reachability;
@@ -31,6 +31,7 @@ struct Finding {
     std::optional<ProcessKey> process;  // at fault; else whoever is hurt most at the members
     core::BootNs first_affected = 0;
     std::optional<model::IpAddress> offender;
+    std::optional<model::FailureType> root;  // where what is behind it has a name of its own
     std::int64_t flows = 0;
     std::vector<model::EvidenceItem> evidence;
     std::vector<model::RuledOut> ruled_out;

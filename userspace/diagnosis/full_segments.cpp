@@ -14,14 +14,22 @@ constexpr std::uint64_t look_ns = core::ns_per_s;  // the onset is known to a lo
 }  // namespace
 
 void FullSegments::add(const FlowChange& change, core::BootNs began) {
-    if (change.full_acknowledged) {
+    // Smaller segments that pass say nothing of those that do not.
+    if (change.full_acknowledged && (stuck_.empty() || change.segment_bytes >= segment_bytes_)) {
         acknowledged_at_ = change.path.at;
         stuck_.clear();
+        shrunk_.clear();
         return;
     }
-    if (!change.stuck) return;
+    if (change.shrunk && !stuck_.empty() && shrunk_.size() < kept) {
+        shrunk_.insert(change.path.sock);
+        shrunk_bytes_ = change.segment_bytes;
+    }
+    if (!change.stuck || (shrunk_.contains(change.path.sock) && change.segment_bytes < segment_bytes_))
+        return;
     if (stuck_.empty() || stuck_at_ + quiet_ns < change.path.at) {
         stuck_.clear();
+        shrunk_.clear();
         made_since_ = false;
         onset_ = change.stuck_since;
     }

@@ -26,14 +26,19 @@ public:
     [[nodiscard]] core::BootNs stuck_at() const { return stuck_at_; }
     [[nodiscard]] std::size_t stuck() const { return stuck_.size(); }
     [[nodiscard]] std::uint32_t segment_bytes() const { return segment_bytes_; }
+    // Connections that went on once the kernel had made their segments smaller.
+    [[nodiscard]] std::size_t shrunk() const { return shrunk_.size(); }
+    [[nodiscard]] std::uint32_t shrunk_bytes() const { return shrunk_bytes_; }
 
 private:
-    std::set<std::uint64_t> stuck_;  // connections since the onset, at most 64
-    bool made_since_ = false;        // one of them began after it
+    std::set<std::uint64_t> stuck_;   // connections since the onset, at most 64
+    std::set<std::uint64_t> shrunk_;  // the same
+    bool made_since_ = false;         // one of them began after it
     core::BootNs onset_ = 0;
     core::BootNs stuck_at_ = 0;         // the latest look that found one stuck
     core::BootNs acknowledged_at_ = 0;  // a full segment last was
-    std::uint32_t segment_bytes_ = 0;
+    std::uint32_t segment_bytes_ = 0;   // of those that are stuck
+    std::uint32_t shrunk_bytes_ = 0;
 };
 
 }  // namespace netwatch::diagnosis

@@ -5,9 +5,13 @@
 
 #include <algorithm>
 
+#include "diagnosis/cascade.h"
+#include "diagnosis/changes.h"
 #include "diagnosis/explain.h"
+#include "diagnosis/host_trouble.h"
 #include "diagnosis/ladder.h"
 #include "diagnosis/latency.h"
+#include "diagnosis/path_mtu.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/stall.h"
 
@@ -32,6 +36,7 @@ constexpr std::uint64_t reopen_ns = 600 * core::ns_per_s;
 constexpr std::uint64_t suspicion_ns = 10 * core::ns_per_s;
 constexpr std::uint64_t healing_ns = 15 * core::ns_per_s;
 constexpr std::size_t processes_shown = 8;
+constexpr std::uint64_t changes_ripen_ns = 2 * core::ns_per_s;  // a walk may have to end that tells of one
 constexpr std::uint32_t full_baseline_successes = 30;
 
 // FNV-1a, 64 bits (Fowler, Noll, Vo): stable across builds, which std::hash is not.
@@ -43,13 +48,21 @@ std::uint64_t fnv1a(std::string_view text) {
 
 Family family_of(const model::Incident& incident) {
     switch (incident.type) {
-        case model::FailureType::packet_loss: return Family::loss;
+        case model::FailureType::packet_loss:
+            return incident.cause == "local_queue" ? Family::resources
+                   : incident.cause == "syn_only"  ? Family::handshakes
+                                                   : Family::loss;
+        case model::FailureType::load_balancer: return Family::handshakes;
         case model::FailureType::connection_exhaustion:
-            return incident.cause == "file_descriptors" || incident.perspective == model::Perspective::server
-                       ? Family::resources
-                       : Family::reachability;
+            if (incident.cause == "ephemeral_ports" || incident.cause == "time_wait")
+                return Family::reachability;
+            return incident.cause == "remote_limit" || incident.cause == "nat_ports_remote"
+                       ? Family::handshakes
+                       : Family::resources;
         case model::FailureType::path_mtu_blackhole: return Family::size;
         case model::FailureType::latency_spike: return Family::latency;
+        case model::FailureType::firewall_block:
+            return incident.cause == "state_lost" ? Family::service : Family::reachability;
         case model::FailureType::slow_service:
         case model::FailureType::receiver_stalled:
         case model::FailureType::connection_reset:
@@ -60,7 +73,7 @@ Family family_of(const model::Incident& incident) {
 
 bool is_cut(const model::Incident& incident) {
     return incident.type == model::FailureType::connection_reset ||
-           incident.type == model::FailureType::idle_timeout_drop;
+           incident.type == model::FailureType::idle_timeout_drop || incident.cause == "state_lost";
 }
 
 std::string scope_text(const model::Scope& scope) {
@@ -71,10 +84,13 @@ std::string scope_text(const model::Scope& scope) {
 
 // What a follower is told of: a change in any of these is a change of the incident.
 std::string telling(const model::Incident& incident) {
-    return fmt::format("{} {} {} {} {:.1f} {} {} {}", model::to_string(incident.state),
+    const auto bear = std::ranges::count_if(incident.changes, [](const model::Change& change) {
+        return change.bearing != model::Bearing::beside;
+    });
+    return fmt::format("{} {} {} {} {:.1f} {} {} {} {}", model::to_string(incident.state),
                        model::to_string(incident.type), incident.cause.value_or(""),
                        model::to_string(incident.severity), incident.confidence, incident.symptom,
-                       scope_text(incident.scope), incident.occurrences);
+                       scope_text(incident.scope), incident.occurrences, bear);
 }
 
 int rank(const model::Incident& incident) {
@@ -96,10 +112,20 @@ bool same_address(const DestinationKey& a, const DestinationKey& b) {
 
 }  // namespace
 
-// A fault of the host explains loss and lateness at any port, one of a port only what is late there.
-bool IncidentBook::explains(const Entry& cause, Family family, const DestinationKey& key) {
+// A fault of the host explains loss and lateness at any port, one of a port only what is late there. What is
+// known at the listener itself explains what its clients see.
+bool IncidentBook::explains(const Entry& cause, Family family, const DestinationKey& key,
+                            const Scene& scene) {
     if (cause.family >= family || cause.incident.severity == Severity::info) return false;
-    if (family == Family::service && cause.members.contains(key)) return true;
+    const bool of_service =
+        family == Family::reachability || family == Family::handshakes || family == Family::service;
+    if (cause.family == Family::resources && of_service) {
+        const bool served = std::ranges::any_of(
+            listeners_of(scene, key), [&](const auto& listener) { return cause.members.contains(listener); });
+        if (served) return true;
+    }
+    const bool of_port = family == Family::service || family == Family::handshakes;
+    if (of_port && cause.members.contains(key)) return true;
     return covers_address(cause.incident) &&
            std::ranges::any_of(cause.members,
                                [&](const DestinationKey& one) { return same_address(one, key); });
@@ -108,7 +134,8 @@ bool IncidentBook::explains(const Entry& cause, Family family, const Destination
 IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
     Entry* overlapping = nullptr;
     for (Entry& entry : entries_) {
-        if (!entry.active() || entry.family != finding.family || entry.incident.symptom) continue;
+        const bool hidden = entry.incident.symptom && !entry.passed_on;
+        if (!entry.active() || entry.family != finding.family || hidden) continue;
         if (entry.group == finding.group) return &entry;
         const bool shares =
             std::ranges::any_of(finding.members, [&](const auto& m) { return entry.members.contains(m); });
@@ -117,11 +144,12 @@ IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
     return overlapping;
 }
 
-bool IncidentBook::explained_by_another(const Finding& finding) const {
+bool IncidentBook::explained_by_another(const Finding& finding, const Scene& scene) const {
     return std::ranges::any_of(entries_, [&](const Entry& entry) {
         if (!entry.active() || entry.is_suspicion()) return false;
-        return std::ranges::any_of(
-            finding.members, [&](const DestinationKey& key) { return explains(entry, finding.family, key); });
+        return std::ranges::any_of(finding.members, [&](const DestinationKey& key) {
+            return explains(entry, finding.family, key, scene);
+        });
     });
 }
 
@@ -186,12 +214,14 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     const bool fresh = entry.group.empty();
     entry.last_named_ns = scene.now;
     entry.group = finding.group;
+    entry.onset_ns = fresh ? finding.first_affected : std::min(entry.onset_ns, finding.first_affected);
     // The wall clock may have been set back: times stay in order.
+    if (fresh || incident.type != finding.type()) entry.detected_ns = scene.now;
     if (incident.type != finding.type()) incident.detected_at = std::max(now, incident.detected_at);
     if (finding.confirmed && entry.is_suspicion()) {
         incident.state = IncidentState::open;
         incident.opened_at = incident.detected_at = std::max(now, incident.first_affected_at);
-        entry.opened_ns = scene.now;
+        entry.opened_ns = entry.detected_ns = scene.now;
     }
     incident.type = finding.type();
     incident.cause = finding.cause();
@@ -206,6 +236,7 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     incident.ruled_out = finding.ruled_out;
     incident.impact.flows = finding.flows;
     entry.process = finding.process;
+    entry.root = finding.root;
     if (finding.offender) incident.root_cause.offender = finding.offender->to_string();
     const auto affected = scene.anchor.utc(finding.first_affected);
     if (fresh || affected < incident.first_affected_at)
@@ -233,6 +264,7 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
     std::uint32_t worst_failed = 0;
     std::set<std::string> comms;
     std::set<std::uint32_t> namespaces;
+    std::set<std::uint32_t> homes;  // of the processes: a destination may be used from several
     incident.impact.attempts = incident.impact.failed = 0;
     bool worked = false;
     std::uint64_t successes = 0;
@@ -253,6 +285,7 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
             if (process == nullptr || (who.failed == 0 && entry.family == Family::reachability)) continue;
             processes[process->label()] = who.last;
             comms.insert(process->comm);
+            if (process->netns != 0) homes.insert(process->netns);
             if (worst == nullptr || who.failed > worst_failed) {
                 worst = process;
                 worst_failed = who.failed;
@@ -263,7 +296,7 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
         worst = at_fault;
         comms = {at_fault->comm};
         processes = {{at_fault->label(), scene.now}};
-        namespaces = {at_fault->netns};
+        homes = {at_fault->netns};
     }
     incident.impact.failed = std::min(incident.impact.failed, incident.impact.attempts);
     incident.impact.share.reset();
@@ -285,7 +318,11 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
         incident.source.cgroup = one_group ? std::optional(cgroup->second) : std::nullopt;
         incident.source.pid = processes.size() == 1 ? std::optional(worst->key.pid) : std::nullopt;
     }
+    if (!homes.empty()) namespaces = homes;
     incident.source.netns = namespaces.size() == 1 ? std::optional(*namespaces.begin()) : std::nullopt;
+
+    if (incident.destination)
+        incident.destination->region = scene.regions.of(incident.destination->endpoint.ip);
 
     incident.observer.lost_records = static_cast<std::int64_t>(context.lost_records - entry.lost_before);
     incident.observer.missing_hooks = context.missing_hooks;
@@ -293,10 +330,12 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
                                  : scene.watched_briefly() || successes < full_baseline_successes
                                      ? model::Baseline::short_
                                      : model::Baseline::full;
+    if (scene.now <= entry.detected_ns + changes_ripen_ns)
+        incident.changes = changes_around(scene, incident, entry.members, entry.onset_ns);
     const Words words = words_for(incident);
     incident.summary = words.summary;
     incident.root_cause.statement = words.statement;
-    if (!incident.symptom) incident.root_cause.type = incident.type;
+    if (!incident.symptom) incident.root_cause.type = entry.root.value_or(incident.type);
     incident.owner_hint = words.owner;
     incident.advice = words.advice;
     const DestinationKey key{incident.destination ? incident.destination->endpoint : model::Endpoint{},
@@ -304,21 +343,35 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
     incident.ladder = ladder_of(scene, key, &incident);
 }
 
-void IncidentBook::attach_symptoms(Entry& root, const Finding& finding) {
+void IncidentBook::attach_symptoms(Entry& root, const Finding& finding, const Scene& scene) {
     for (Entry& entry : entries_) {
-        if (&entry == &root || !entry.active() || entry.incident.symptom) continue;
+        const bool settled = entry.incident.symptom && !entry.passed_on;
+        if (&entry == &root || !entry.active() || settled) continue;
         const bool inside = std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
             return entry.family == finding.family ? root.members.contains(key)
-                                                  : explains(root, entry.family, key);
+                                                  : explains(root, entry.family, key, scene);
         });
         if (!inside) continue;
-        entry.incident.symptom = true;
-        for (Entry& one : entries_) {  // what it was the root of has a deeper one now
-            const bool below = &one == &entry || one.incident.root_cause.incident == entry.incident.id;
-            if (!below) continue;
-            one.incident.root_cause.incident = root.incident.id;
-            one.incident.root_cause.type = root.incident.type;
-        }
+        const Entry* deepest = root.incident.symptom ? find_entry(root.incident.root_cause.incident) : &root;
+        if (deepest == &entry) continue;
+        entry.passed_on = false;
+        make_symptom(entry, deepest == nullptr ? root : *deepest);
+    }
+}
+
+const IncidentBook::Entry* IncidentBook::find_entry(const std::optional<std::string>& id) const {
+    const auto found = std::ranges::find_if(entries_, [&](const Entry& e) { return e.incident.id == id; });
+    return found == entries_.end() ? nullptr : &*found;
+}
+
+// What it was the root of has a deeper one now.
+void IncidentBook::make_symptom(Entry& entry, const Entry& root) {
+    entry.incident.symptom = true;
+    for (Entry& one : entries_) {
+        const bool below = &one == &entry || one.incident.root_cause.incident == entry.incident.id;
+        if (!below || &one == &root) continue;
+        one.incident.root_cause.incident = root.incident.id;
+        one.incident.root_cause.type = root.incident.type;
     }
 }
 
@@ -330,15 +383,25 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         });
     };
     switch (entry.family) {
-        case Family::resources: return scene.exhaustion.healed(entry.group, scene.now);
+        case Family::resources:
+            return scene.exhaustion.healed(entry.group, scene.now) || scene.close_waits.healed(entry.group) ||
+                   host_healed(scene, entry.group);
         case Family::reachability: return reachable_again(entry, scene);
+        case Family::handshakes: {
+            const bool limit = entry.incident.cause == "remote_limit";
+            const auto ails = [&](const Destination& d) {
+                return limit ? d.detail->turned_away.alarms(scene.now)
+                             : d.detail->handshakes_made.alarms(scene.now);
+            };
+            return any_member([&](const Destination& d) { return !ails(d); }) && !any_member(ails);
+        }
         case Family::loss: {
             const Address* address = scene.destinations.find_address(entry.address);
             return address != nullptr && address->quality && address->quality->healed(scene.now);
         }
         case Family::size: {
             const Address* address = scene.destinations.find_address(entry.address);
-            return address != nullptr && address->full_segments && address->full_segments->pass();
+            return address != nullptr && full_segments_pass(*address, entry.incident.cause == "reverse");
         }
         case Family::latency:
             return any_member([&](const Destination& d) { return as_quick_as_usual(d, scene.now); }) &&
@@ -394,10 +457,14 @@ void IncidentBook::check_life(Entry& entry, const Scene& scene) {
         return;
     }
     if (incident.symptom) {
-        const auto root = std::ranges::find_if(
-            entries_, [&](const Entry& e) { return e.incident.id == incident.root_cause.incident; });
-        if (root == entries_.end() || !root->active()) resolve(entry, Resolution::superseded, scene);
-        return;
+        const Entry* root = find_entry(incident.root_cause.incident);
+        const bool over = root == nullptr || !root->active();
+        if (!entry.passed_on) {
+            if (over) resolve(entry, Resolution::superseded, scene);
+            return;
+        }
+        outlive_root(entry, over, scene);
+        if (!entry.active()) return;
     }
     if (entry.opened_ns + dwell_ns <= scene.now && healed(entry, scene)) {
         if (entry.family == Family::loss) {
@@ -424,7 +491,7 @@ void IncidentBook::apply(const std::vector<Finding>& findings, const Scene& scen
         if (entry.last_named_ns == 0) entry.last_named_ns = scene.now;  // resumed
     }
     for (const Finding& finding : findings) {
-        if (explained_by_another(finding)) continue;
+        if (explained_by_another(finding, scene)) continue;
         Entry* entry = match(finding);
         if (finding.confirmed && (entry == nullptr || entry->is_suspicion())) {
             if (Entry* old = reopen(finding, scene)) {
@@ -437,12 +504,14 @@ void IncidentBook::apply(const std::vector<Finding>& findings, const Scene& scen
             entry->incident.state = finding.confirmed ? IncidentState::open : IncidentState::suspected;
         }
         revise(*entry, finding, scene, context);
-        if (!entry->is_suspicion()) attach_symptoms(*entry, finding);
+        if (!entry->is_suspicion()) attach_symptoms(*entry, finding, scene);
     }
     for (Entry& entry : entries_) {
-        if (!entry.active()) continue;
-        if (entry.last_named_ns != scene.now) refresh(entry, scene, context);
-        check_life(entry, scene);
+        if (entry.active() && entry.last_named_ns != scene.now) refresh(entry, scene, context);
+    }
+    trace_cascades(scene);
+    for (Entry& entry : entries_) {
+        if (entry.active()) check_life(entry, scene);
     }
     forget_surplus();
 }
@@ -458,6 +527,11 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
         }
         entry.family = family_of(incident);
         entry.group = entry.family == Family::loss ? loss_group(entry.address) : "resumed";
+        if (!incident.symptom && incident.root_cause.type != incident.type)
+            entry.root = incident.root_cause.type;
+        entry.passed_on = incident.symptom && std::ranges::any_of(incident.evidence, [](const auto& item) {
+                              return item.signal == passed_on_signal;
+                          });
         entry.incident = std::move(incident);
         entry.told = telling(entry.incident);
     }

@@ -48,8 +48,13 @@ private:
             before;          // attempts, failures before the onset
         AddressKey address;  // of a loss incident
         std::optional<ProcessKey> process;
+        std::optional<model::FailureType> root;  // behind the incident's own type
         core::BootNs opened_ns = 0;
+        core::BootNs onset_ns = 0;       // of what it affects first
+        bool passed_on = false;          // a symptom of what the service itself calls: it heals by itself
+        core::BootNs orphaned_ns = 0;    // since when its root is over; 0: it is not
         core::BootNs last_named_ns = 0;  // when a finding last named it
+        core::BootNs detected_ns = 0;    // when its present type was first named
         std::uint64_t lost_before = 0;
         std::string told;  // what take_changes() last said of it
         [[nodiscard]] bool active() const { return incident.state != model::IncidentState::resolved; }
@@ -61,9 +66,16 @@ private:
     Entry* reopen(const Finding& finding, const Scene& scene);
     [[nodiscard]] static bool healing_narrows(const Entry& entry, const Finding& finding, const Scene& scene);
     void revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context);
-    void attach_symptoms(Entry& root, const Finding& finding);
-    [[nodiscard]] static bool explains(const Entry& cause, Family family, const DestinationKey& key);
-    bool explained_by_another(const Finding& finding) const;
+    void attach_symptoms(Entry& root, const Finding& finding, const Scene& scene);
+    [[nodiscard]] static bool explains(const Entry& cause, Family family, const DestinationKey& key,
+                                       const Scene& scene);
+    bool explained_by_another(const Finding& finding, const Scene& scene) const;
+    void trace_cascades(const Scene& scene);
+    [[nodiscard]] const Entry* passes_on_to(const Entry& entry, const Scene& scene) const;
+    [[nodiscard]] const Entry* root_of(const Entry& entry, const Scene& scene) const;
+    void make_symptom(Entry& entry, const Entry& root);
+    void outlive_root(Entry& entry, bool root_is_over, const Scene& scene);
+    [[nodiscard]] const Entry* find_entry(const std::optional<std::string>& id) const;
     void refresh(Entry& entry, const Scene& scene, const BookContext& context);
     void check_life(Entry& entry, const Scene& scene);
     [[nodiscard]] bool healed(const Entry& entry, const Scene& scene) const;

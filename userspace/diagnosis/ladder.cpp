@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "diagnosis/leaf.h"
+#include "diagnosis/refusal.h"
+
 namespace netwatch::diagnosis {
 namespace {
 
@@ -154,8 +157,12 @@ LadderStep firewall_step(const Scene& scene, const Seen& seen) {
         return step(Rung::firewall, LadderStatus::ok, "new connections pass");
     }
     if (seen.destination->dominant() == OutcomeClass::refused) {
-        return step(Rung::firewall, LadderStatus::ok,
-                    "packets pass both ways: the refusal is the host's own RST");
+        const Leaf leaf{.destination = seen.destination, .cls = OutcomeClass::refused};
+        const bool by_host = refuser_of(scene, leaf) == Refuser::host;
+        return by_host ? step(Rung::firewall, LadderStatus::ok,
+                              "packets pass both ways: the refusal is the host's own RST")
+                       : step(Rung::firewall, LadderStatus::unknown,
+                              "a RST refuses; that it is the host's own is not known");
     }
     return step(Rung::firewall, LadderStatus::unknown, "no new connection got as far as to tell");
 }

@@ -18,6 +18,7 @@ constexpr double share_of_use = 0.8;
 constexpr std::uint64_t bulk_bytes_per_s = 250'000;
 constexpr std::uint64_t bulk_span_ns = 5 * core::ns_per_s;
 constexpr double bulk_growth = 3;
+constexpr std::uint32_t enough_overflows = 3;  // looks at connections with losses from a full queue
 
 struct Leaf {
     const Destination* destination;
@@ -56,20 +57,39 @@ std::uint64_t bytes_sent(const Detail& detail, core::BootNs from, core::BootNs t
     return sum;
 }
 
-// An upload of this host that began with the shift fills the queue before it.
-bool self_induced(const Scene& scene, const Leaves& leaves) {
+// An upload of this host that began with the shift fills the queue before it: one to the networks that have
+// become slower, to whatever port; to any, where the uplink has.
+bool self_induced(const Scene& scene, const Leaves& leaves, bool uplink) {
     core::BootNs onset = scene.now;
-    for (const Leaf& leaf : leaves) onset = std::min(onset, leaf.shift.since);
+    std::set<model::Prefix> blocks;
+    for (const Leaf& leaf : leaves) {
+        onset = std::min(onset, leaf.shift.since);
+        blocks.insert(model::Prefix::sibling_block(leaf.ip()));
+    }
     std::uint64_t before = 0;
     std::uint64_t since = 0;
-    for (const Leaf& leaf : leaves) {
-        before += bytes_sent(*leaf.destination->detail, onset - std::min(onset, 2 * bulk_span_ns),
+    for (const auto& [key, destination] : scene.destinations.all()) {
+        const bool outbound = key.perspective == model::Perspective::client && !key.endpoint.ip.is_loopback();
+        const bool shares = uplink || blocks.contains(model::Prefix::sibling_block(key.endpoint.ip));
+        if (!destination.detail || !outbound || !shares) continue;
+        before += bytes_sent(*destination.detail, onset - std::min(onset, 2 * bulk_span_ns),
                              onset - std::min(onset, bulk_span_ns));
-        since += bytes_sent(*leaf.destination->detail, onset, onset + bulk_span_ns);
+        since += bytes_sent(*destination.detail, onset, onset + bulk_span_ns);
     }
     const std::uint64_t seconds = std::clamp<std::uint64_t>((scene.now - onset) / core::ns_per_s, 1, 5);
     return since > bulk_bytes_per_s * seconds &&
            static_cast<double>(since) > bulk_growth * static_cast<double>(before);
+}
+
+// A full queue drops what finds no room in it: losses on connections whose round trips are far above their
+// minimum.
+bool queue_overflows(const Scene& scene, const Leaves& leaves) {
+    return std::ranges::any_of(leaves, [&](const Leaf& leaf) {
+        const Address* address = scene.destinations.find_address({leaf.ip(), leaf.destination->key.netns});
+        if (address == nullptr || !address->quality) return false;
+        const auto window = address->quality->window(scene.now, scene.now - leaf.shift.since);
+        return window.queue_full_flow_seconds >= enough_overflows;
+    });
 }
 
 Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<std::string> value) {
@@ -84,13 +104,15 @@ Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<
     finding.group = fmt::format("latency {}", kind == ScopeKind::destination ? key.endpoint.ip.to_string()
                                                                              : value.value_or("uplink"));
     finding.confirmed = std::ranges::any_of(leaves, [](const Leaf& leaf) { return leaf.shift.lasts; });
-    const bool own = self_induced(scene, leaves);
     const bool uplink = kind == ScopeKind::uplink;
+    const bool own = self_induced(scene, leaves, uplink);
     finding.candidates = {{FailureType::latency_spike,
                            own      ? "self_induced"
                            : uplink ? "uplink_queue"
                                     : "path",
                            0.92, std::nullopt}};
+    const bool overflows = queue_overflows(scene, leaves);
+    if (own || uplink || overflows) finding.root = FailureType::network_congestion;
     finding.first_affected = worst.shift.since;
     std::vector<std::string> names;
     for (const Leaf& leaf : leaves) {
@@ -111,6 +133,10 @@ Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<
     if (addresses.size() > 1) {
         note(finding, scene, "addresses_slower", static_cast<double>(addresses.size()),
              fmt::format("{} addresses became slower together", addresses.size()));
+    }
+    if (overflows) {
+        note(finding, scene, "queue_overflows", 1,
+             "segments are lost while round trips are far above their minimum: a queue on the way is full");
     }
     rule_out(finding, FailureType::slow_service,
              "the round trips of the hosts' kernels are longer, not only answers");

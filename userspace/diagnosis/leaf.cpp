@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace netwatch::diagnosis {
 namespace {
@@ -21,6 +22,11 @@ constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s;  // an unconfirmed 
 constexpr std::uint64_t resolution_ns = 900 * core::ns_per_ms;
 constexpr std::uint64_t resolution_heard_ns = 2'500 * core::ns_per_ms;
 constexpr double steady_beat_ns = 0.4e9;
+// Whether other connections move meanwhile is known once they have been looked at, which is done every second
+// (where the kernel lets them be seen).
+constexpr std::uint64_t look_ns = 1'500 * core::ns_per_ms;
+constexpr std::size_t region_addresses = 3;
+constexpr double region_share = 0.8;  // of the addresses in use that a region's fault explains (BlameIt)
 
 // Silence that the loss on the way explains.
 double lost_on_the_way(const Scene& scene, const DestinationKey& key) {
@@ -70,10 +76,17 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
     if (!destination.ever_worked() && scanned(scene, run)) return std::nullopt;
     Leaf leaf{.destination = &destination, .cls = destination.dominant()};
     const bool moved_since = destination.last_progress_at > run.first_start_ns;
-    const std::uint32_t stalls = moved_since ? 0 : run.stalled_rtos;
-    const std::uint32_t units = destination.overdue_syns(scene.now) + stalls + run.observations;
+    const bool looked_since =
+        destination.last_looked_at > run.first_at_ns || run.first_at_ns + look_ns <= scene.now;
+    const bool others_may_move = !looked_since && run.stalled_rtos < destination.flows;
+    const std::uint32_t stalls = moved_since || others_may_move ? 0 : run.stalled_rtos;
+    const std::uint32_t told = run.observations - (moved_since ? run.flow_observations : 0);
+    const std::uint32_t units = destination.overdue_syns(scene.now) + stalls + told;
     const std::uint32_t enough = needed(scene, destination, leaf.cls);
-    if (units + 1 < enough || units < 2) return std::nullopt;
+    const bool silent_alone = leaf.cls == OutcomeClass::silent && destination.ever_worked() &&
+                              units + destination.overdue_first_syns(scene.now) > 0 &&
+                              scene.destinations.answered_elsewhere(leaf.address(), run.first_start_ns);
+    if (!silent_alone && (units + 1 < enough || units < 2)) return std::nullopt;
     const bool restart = leaf.cls == OutcomeClass::refused && run.last_at_ns - run.first_at_ns < restart_ns;
     leaf.confirmed = units >= enough && !restart;
     return leaf;
@@ -90,10 +103,10 @@ bool harmless(const Scene& scene, const Leaf& leaf) {
     return beats_steadily(run) || !scene.watched_briefly();
 }
 
-bool answers_dropped_here(const Scene& scene, const Leaf& leaf) {
+std::optional<LocalDrop> answers_dropped_here(const Scene& scene, const Leaf& leaf) {
     const Address* address = scene.destinations.find_address(leaf.address());
-    return address != nullptr && address->inbound_drop_at >= leaf.run().first_start_ns &&
-           address->inbound_drops >= 3;
+    if (address == nullptr || !address->inbound_drops) return std::nullopt;
+    return address->inbound_drops->most(leaf.run().first_start_ns, fewest);
 }
 
 std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf& leaf) {
@@ -113,6 +126,33 @@ std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf&
 
 bool flows_live(const Leaf& leaf) {
     return leaf.destination->last_progress_at > leaf.run().first_start_ns + in_flight_ns;
+}
+
+std::optional<std::string> failed_region(const Scene& scene, const Leaves& leaves) {
+    const auto region = scene.regions.of(leaves.front().endpoint().ip);
+    const bool one = region && std::ranges::all_of(leaves, [&](const Leaf& leaf) {
+                         return scene.regions.of(leaf.endpoint().ip) == region;
+                     });
+    if (!one || distinct_addresses(leaves) < region_addresses) return std::nullopt;
+    std::set<AddressKey> bad;
+    for (const Leaf& leaf : leaves) bad.insert(leaf.address());
+    const core::BootNs since = last_onset(leaves) + in_flight_ns;
+    std::set<AddressKey> good;
+    bool others_work = false;
+    for (const auto& [key, destination] : scene.destinations.all()) {
+        const bool answered = destination.last_success_at > since || destination.last_progress_at > since;
+        const bool remote = key.perspective == model::Perspective::client && !key.endpoint.ip.is_loopback();
+        if (!answered || !remote || bad.contains({key.endpoint.ip, key.netns})) continue;
+        if (scene.regions.of(key.endpoint.ip) == region) {
+            good.insert({key.endpoint.ip, key.netns});
+        } else {
+            others_work = true;
+        }
+    }
+    const double share = static_cast<double>(bad.size()) / static_cast<double>(bad.size() + good.size());
+    // What works in it leaves the one network that fails as the lower common group.
+    const bool lower = !good.empty() && distinct_blocks(leaves) < 2;
+    return others_work && share >= region_share && !lower ? region : std::nullopt;
 }
 
 bool any_worked(const Leaves& leaves) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "diagnosis/scene.h"
@@ -24,7 +25,8 @@ struct Leaf {
 };
 using Leaves = std::vector<Leaf>;
 
-// Nothing where the run of failures is over, too short to judge, or a scan's.
+// Nothing where the run of failures is over, too short to judge, or a scan's. One SYN that nothing answers is
+// enough for a suspicion where the destination worked and others answer.
 [[nodiscard]] std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination);
 
 // The answer to the earliest attempt took as long as address resolution takes to give up.
@@ -33,14 +35,18 @@ using Leaves = std::vector<Leaf>;
 // Nobody is hurt: a fallback works, or nothing ever was there.
 [[nodiscard]] bool harmless(const Scene& scene, const Leaf& leaf);
 
-// This host's netfilter drops what comes back from it.
-[[nodiscard]] bool answers_dropped_here(const Scene& scene, const Leaf& leaf);
+// Who on this host drops what comes back from it.
+[[nodiscard]] std::optional<LocalDrop> answers_dropped_here(const Scene& scene, const Leaf& leaf);
 
 // The latest answer of another port of its address, one that does not fail itself, since it began to fail.
 [[nodiscard]] std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf& leaf);
 
 // Established connections to it have moved data since it began to fail.
 [[nodiscard]] bool flows_live(const Leaf& leaf);
+
+// The region that all of them lie in, where they are nearly all that is in use of it, or several of its
+// networks with nearly nothing left, and something outside of it answers since.
+[[nodiscard]] std::optional<std::string> failed_region(const Scene& scene, const Leaves& leaves);
 
 [[nodiscard]] bool any_worked(const Leaves& leaves);
 [[nodiscard]] core::BootNs first_onset(const Leaves& leaves);

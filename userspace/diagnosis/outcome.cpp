@@ -47,18 +47,6 @@ OutcomeClass class_of_icmp6(std::uint8_t type, std::uint8_t code) {
     }
 }
 
-// What a remote error looks like when only the errno is left of it (IPv6 keeps no error queue for TCP).
-OutcomeClass class_of_errno(int error) {
-    switch (error) {
-        case ECONNREFUSED: return OutcomeClass::icmp_port_unreachable;  // without a RST
-        case ENETUNREACH: return OutcomeClass::icmp_net_unreachable;
-        case EHOSTUNREACH: return OutcomeClass::icmp_host_unreachable;
-        case EACCES: return OutcomeClass::icmp_admin_prohibited;
-        case ETIMEDOUT: return OutcomeClass::silent;
-        default: return OutcomeClass::other;
-    }
-}
-
 // `delay_ns` 0: not known.
 OutcomeClass class_of_failure(const netwatch_connect& record, std::uint64_t delay_ns) {
     if (record.reset != 0) return OutcomeClass::refused;
@@ -85,6 +73,17 @@ OutcomeClass class_of_failure(const netwatch_connect& record, std::uint64_t dela
 
 }  // namespace
 
+OutcomeClass class_of_errno(int error) {
+    switch (error) {
+        case ECONNREFUSED: return OutcomeClass::icmp_port_unreachable;  // without a RST
+        case ENETUNREACH: return OutcomeClass::icmp_net_unreachable;
+        case EHOSTUNREACH: return OutcomeClass::icmp_host_unreachable;
+        case EACCES: return OutcomeClass::icmp_admin_prohibited;
+        case ETIMEDOUT: return OutcomeClass::silent;
+        default: return OutcomeClass::other;
+    }
+}
+
 std::optional<Outcome> outcome_of(const netwatch_connect& record) {
     if (record.tuple.local_port == 0) return std::nullopt;
     // One that began before the agent began no later than now.
@@ -95,7 +94,9 @@ std::optional<Outcome> outcome_of(const netwatch_connect& record) {
                     .at_ns = at,
                     .delay_ns = at - start,
                     .syn_retransmits = record.syn_retransmits,
-                    .is_v4 = record.tuple.family == 4};
+                    .is_v4 = record.tuple.family == 4,
+                    .syn_ack_look = record.syn_ack_look,
+                    .reset_look = record.reset_look};
     if (record.outcome == NETWATCH_OUTCOME_ESTABLISHED) {
         outcome.cls = OutcomeClass::established;
         if (record.rtt_us != NETWATCH_ABSENT_U32) outcome.rtt_us = record.rtt_us;

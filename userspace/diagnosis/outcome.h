@@ -45,6 +45,8 @@ struct Outcome {
     std::optional<std::uint32_t> rtt_us = std::nullopt;
     std::optional<model::IpAddress> offender = std::nullopt;  // who sent the ICMP error
     bool is_v4 = true;
+    netwatch_header_look syn_ack_look{};  // hop_limit 0: not seen
+    netwatch_header_look reset_look{};
 };
 
 // An ended active open. Nothing: the attempt never became one on the wire, the call's own result tells
@@ -54,6 +56,9 @@ struct Outcome {
 // A connect() that failed before a SYN was made. Nothing where the socket's own end is reported, or where the
 // error is the caller's (bad arguments, not a stream socket).
 [[nodiscard]] std::optional<Outcome> outcome_of(const netwatch_call_failed& record);
+
+// What a remote error is where only the errno is left of it: over IPv6, and on established connections.
+[[nodiscard]] OutcomeClass class_of_errno(int error);
 
 // The kernel gave a verdict in words: one outcome fixes the class.
 [[nodiscard]] constexpr bool is_explicit(OutcomeClass cls) { return cls > OutcomeClass::silent; }

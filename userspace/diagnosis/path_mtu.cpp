@@ -24,14 +24,17 @@ const Destination* reached_since(const Scene& scene, const AddressKey& key, cons
     return latest;
 }
 
-Finding swallowed(const Scene& scene, const AddressKey& key, const Address& address,
-                  const Destination& reached) {
-    const FullSegments& full = *address.full_segments;
+void note_reached(Finding& finding, const Scene& scene, const Destination& reached) {
+    note(finding, scene, "small_packets_pass", static_cast<double>(reached.established),
+         fmt::format("connections to it are made, the last one {}", scene.ago(reached.last_success_at)));
+}
+
+// What both directions share.
+Finding finding_of(const Scene& scene, const AddressKey& key, const Address& address) {
     Finding finding;
     finding.family = Family::size;
     finding.group = fmt::format("size {} {}", key.ip.to_string(), key.netns);
     finding.confirmed = true;
-    finding.candidates = {{FailureType::path_mtu_blackhole, "forward", 0.92, std::nullopt}};
     finding.severity = model::Severity::critical;
     finding.scope = {model::ScopeKind::destination, std::nullopt, {key.ip.to_string()}};
     for (const std::uint16_t port : address.ports) {
@@ -40,30 +43,96 @@ Finding swallowed(const Scene& scene, const AddressKey& key, const Address& addr
         if (scene.destinations.find(member) != nullptr) finding.members.push_back(member);
     }
     finding.destination = model::DestinationRef{.endpoint = {key.ip, 0, model::Protocol::tcp}};
+    return finding;
+}
+
+Finding swallowed(const Scene& scene, const AddressKey& key, const Address& address,
+                  const Destination& reached) {
+    const FullSegments& full = *address.full_segments;
+    Finding finding = finding_of(scene, key, address);
+    finding.candidates = {
+        {FailureType::path_mtu_blackhole, "forward", full.shrunk() > 0 ? 0.97 : 0.92, std::nullopt}};
     finding.first_affected = full.onset();
     finding.flows = static_cast<std::int64_t>(full.stuck());
     note(finding, scene, "connections_stuck", static_cast<double>(full.stuck()),
          fmt::format("{} connections are stuck on segments of {} bytes, sent again and again; none was "
                      "acknowledged since",
                      full.stuck(), full.segment_bytes()));
-    note(finding, scene, "small_packets_pass", static_cast<double>(reached.established),
-         fmt::format("connections to it are made, the last one {}", scene.ago(reached.last_success_at)));
+    if (full.shrunk() > 0) {
+        note(finding, scene, "smaller_segments_pass", static_cast<double>(full.shrunk()),
+             fmt::format(
+                 "{} connections went on once the kernel had made their segments {} bytes: nobody had told "
+                 "it a smaller MTU",
+                 full.shrunk(), full.shrunk_bytes()));
+    }
+    note_reached(finding, scene, reached);
     rule_out(finding, FailureType::packet_loss, "small packets are not lost");
     rule_out(finding, FailureType::firewall_block, "connections to the same port are made");
     rule_out(finding, FailureType::receiver_stalled, "its receive window is open");
     return finding;
 }
 
+// Ends of answers arrive without what comes before them, or nothing but small beginnings does.
+Finding not_arriving(const Scene& scene, const AddressKey& key, const Address& address,
+                     const Destination& reached) {
+    const FullArrivals& full = *address.full_arrivals;
+    Finding finding = finding_of(scene, key, address);
+    finding.first_affected = full.onset();
+    if (full.swallowed(scene.now)) {
+        finding.candidates = {{FailureType::path_mtu_blackhole, "reverse", 0.92, std::nullopt}};
+        finding.flows = static_cast<std::int64_t>(full.behind_holes());
+        note(finding, scene, "ends_without_beginnings", static_cast<double>(full.behind_holes()),
+             fmt::format(
+                 "on {} connections the end of an answer has arrived and what comes before it has not, "
+                 "however often it is sent again",
+                 full.behind_holes()));
+        rule_out(finding, FailureType::slow_service, "answers are sent: their ends arrive");
+    } else {
+        finding.candidates = {{FailureType::path_mtu_blackhole, "reverse", 0.66,
+                               "a small answer comes, large ones stop at once"},
+                              {FailureType::slow_service, "waiting", 0.28, "small answers stop midway, too"}};
+        finding.flows = static_cast<std::int64_t>(full.midway());
+        note(finding, scene, "answers_stop_midway", static_cast<double>(full.midway()),
+             fmt::format("on {} connections a small beginning of an answer came, and then nothing more",
+                         full.midway()));
+        note(finding, scene, "no_full_segment_arrives", full.small_answers(),
+             fmt::format("the latest {} arrivals were small; of those before, {:.0f} % were full segments",
+                         full.small_answers(), full.usual_share() * 100));
+    }
+    note_reached(finding, scene, reached);
+    rule_out(finding, FailureType::packet_loss, "small packets are not lost");
+    rule_out(finding, FailureType::firewall_block, "connections to the same port are made");
+    return finding;
+}
+
+bool arrivals_missing(const Address& address, core::BootNs now) {
+    const auto& arrivals = address.full_arrivals;
+    return arrivals && (arrivals->swallowed(now) || arrivals->stops_midway(now));
+}
+
 }  // namespace
+
+bool full_segments_missing(const Address& address, core::BootNs now) {
+    return (address.full_segments && address.full_segments->swallowed(now)) || arrivals_missing(address, now);
+}
+
+bool full_segments_pass(const Address& address, bool from_there) {
+    return from_there ? address.full_arrivals && address.full_arrivals->pass()
+                      : address.full_segments && address.full_segments->pass();
+}
 
 std::vector<Finding> judge_path_mtu(const Scene& scene, const std::set<AddressKey>& suspects) {
     std::vector<Finding> findings;
     for (const AddressKey& key : suspects) {
         const Address* address = scene.destinations.find_address(key);
-        if (address == nullptr || !address->full_segments || !address->full_segments->swallowed(scene.now))
-            continue;
-        const Destination* reached = reached_since(scene, key, *address, address->full_segments->onset());
-        if (reached != nullptr) findings.push_back(swallowed(scene, key, *address, *reached));
+        if (address == nullptr) continue;
+        const bool there = address->full_segments && address->full_segments->swallowed(scene.now);
+        if (!there && !arrivals_missing(*address, scene.now)) continue;
+        const core::BootNs onset = there ? address->full_segments->onset() : address->full_arrivals->onset();
+        const Destination* reached = reached_since(scene, key, *address, onset);
+        if (reached == nullptr) continue;
+        findings.push_back(there ? swallowed(scene, key, *address, *reached)
+                                 : not_arriving(scene, key, *address, *reached));
     }
     return findings;
 }

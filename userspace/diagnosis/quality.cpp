@@ -29,6 +29,7 @@ constexpr double waiting_us =
 constexpr std::uint64_t release_ns = 2 * core::ns_per_s;  // in which those who waited are answered
 constexpr double small_answers = 0.9;  // share of answers of one segment that clears the path of an MTU hole
 constexpr double clean_share = 0.003;  // loss on the path that could not make answers late
+constexpr std::uint64_t unread_ns = core::ns_per_s;  // two looks: a process at work reads what has come
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
 constexpr double flights_of_an_answer = 6;  // of 64 KiB, from a window of ten segments
 
@@ -136,23 +137,66 @@ struct Lateness {
 };
 
 // An answer that never comes may have been sent: full segments are swallowed where the MTU shrinks on the way
-// here. Small answers pass any path.
-std::vector<model::Candidate> unanswered(const Answers& answers, bool known) {
+// here. Small answers pass any path; and where this host has the service's end, too, it knows what was sent.
+std::vector<model::Candidate> unanswered(const Answers& answers, bool known, bool nothing_sent) {
     const bool small = static_cast<double>(answers.one_segment) >=
                        small_answers * static_cast<double>(std::max<std::uint64_t>(answers.prompt, 1));
-    if (known && small) return {{FailureType::slow_service, "waiting", 0.92, std::nullopt}};
+    if (known && (small || nothing_sent)) return {{FailureType::slow_service, "waiting", 0.92, std::nullopt}};
     return {{FailureType::slow_service, "waiting", 0.65, "a small answer does not come either"},
             {FailureType::path_mtu_blackhole, "reverse", 0.27, "a small answer comes, large ones do not"}};
 }
 
+// What the other ends of the waiting connections say, as far as this host has them.
+struct ServingEnd {
+    std::size_t seen = 0;
+    std::size_t unread = 0;   // the request lies there and nobody reads it
+    std::size_t sending = 0;  // it sends, and is not acknowledged
+    core::BootNs unread_since = 0;
+    const Process* process = nullptr;
+};
+
+ServingEnd serving_end(const Scene& scene, const Answers& answers) {
+    ServingEnd ends;
+    for (const Answers::Late& late : answers.late) {
+        const Socket* asking = late.state == AnswerState::awaited ? scene.sockets.find(late.sock) : nullptr;
+        const Socket* serving = asking == nullptr ? nullptr : scene.sockets.find(asking->other_end);
+        if (serving == nullptr) continue;
+        ++ends.seen;
+        ends.process = scene.processes.find(serving->process);
+        ends.sending += serving->stalled || serving->stuck_flight > 0 ? 1 : 0;
+        if (serving->unread_since == 0 || serving->unread_since + unread_ns > scene.now) continue;
+        if (ends.unread++ == 0 || serving->unread_since < ends.unread_since)
+            ends.unread_since = serving->unread_since;
+    }
+    return ends;
+}
+
+void note_serving_end(Finding& finding, const Scene& scene, const ServingEnd& ends) {
+    if (ends.seen == 0) return;
+    const std::string who = ends.process != nullptr ? ends.process->label() : "its process";
+    if (ends.unread > 0) {
+        note(finding, scene, "requests_unread", static_cast<double>(ends.unread),
+             fmt::format(
+                 "seen at the service's own end: {} of {} waiting requests lie unread, for up to {}: {} "
+                 "does not read",
+                 ends.unread, ends.seen, core::to_duration(scene.now - ends.unread_since), who));
+    } else if (ends.sending == 0) {
+        note(
+            finding, scene, "requests_read", static_cast<double>(ends.seen),
+            fmt::format("seen at the service's own end: {} has read all {} waiting requests and sent nothing",
+                        who, ends.seen));
+    }
+}
+
 Finding late(const Scene& scene, const Destination& destination) {
     const Answers& answers = destination.detail->answers;
+    const ServingEnd ends = serving_end(scene, answers);
     Finding finding = finding_at(destination, Family::service, "late");
     const Lateness lateness(answers);
     const bool known = lateness.beyond_usual >= enough_late;
     finding.severity = known ? Severity::warning : Severity::info;
     if (lateness.mostly_in_vain()) {
-        finding.candidates = unanswered(answers, known);
+        finding.candidates = unanswered(answers, known, ends.seen > 0 && ends.sending == 0);
     } else {
         finding.candidates = {{FailureType::slow_service, "slow", known ? 0.93 : 0.7, std::nullopt}};
     }
@@ -174,6 +218,7 @@ Finding late(const Scene& scene, const Destination& destination) {
              fmt::format("{} answers came late, up to {:.1f} s after their request was acknowledged",
                          lateness.arrived, lateness.worst_us / 1e6));
     }
+    note_serving_end(finding, scene, ends);
     if (const auto usual = answers.baseline_us.quantile(0.5); usual && known) {
         note(finding, scene, "usual_answer_time", *usual,
              fmt::format("usual answer time: {:.1f} ms", *usual / 1000));

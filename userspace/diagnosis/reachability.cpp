@@ -3,16 +3,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 
 #include "diagnosis/fault.h"
 #include "diagnosis/leaf.h"
+#include "diagnosis/refusal.h"
 
 namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::size_t prefix_members = 3;
 constexpr std::uint64_t onset_spread_ns = 2 * core::ns_per_s;  // a SYN before the fault may be lost in it
+constexpr std::uint64_t recovery_ns = 10 * core::ns_per_s;
 constexpr double path_share = 0.8;  // of the addresses in use that a lost path explains (BlameIt's threshold)
 
 // Leaves of one fault at one place.
@@ -23,10 +27,57 @@ struct Place {
 };
 using Groups = std::map<Place, Leaves>;
 
+// Something was reached over the link since then.
+bool carried_since(const Scene& scene, std::uint32_t netns, std::uint32_t ifindex, core::BootNs since) {
+    return std::ranges::any_of(scene.destinations.all(), [&](const auto& entry) {
+        const Destination& other = entry.second;
+        if (other.netns != netns || std::max(other.last_success_at, other.last_progress_at) <= since)
+            return false;
+        const auto way = scene.network.way_to(netns, other.key.endpoint.ip);
+        return way && way->ifindex == ifindex && !scene.network.has_address(netns, other.key.endpoint.ip);
+    });
+}
+
+// The link that leads to it is down, and it is not seen to be reached otherwise.
+std::optional<Place> dead_link_place(const Scene& scene, const Leaf& leaf) {
+    const bool cut_off = leaf.cls == OutcomeClass::silent || leaf.cls == OutcomeClass::no_route ||
+                         leaf.cls == OutcomeClass::neighbor_failed ||
+                         leaf.cls == OutcomeClass::local_unreachable;
+    if (!cut_off) return std::nullopt;
+    const std::uint32_t netns = leaf.destination->netns;
+    const auto way = scene.network.way_to(netns, leaf.endpoint().ip);
+    const Link* link = way ? scene.network.link(netns, way->ifindex) : nullptr;
+    // Back again it takes a while until neighbours are resolved and retries come round.
+    const bool down = link != nullptr && (!link->works() || (link->back_since > link->down_since &&
+                                                             link->back_since + recovery_ns >= scene.now));
+    if (!down || leaf.endpoint().ip.is_loopback()) return std::nullopt;
+    const core::BootNs since = link->down_since + in_flight_ns;
+    const bool failed_before = leaf.run().first_at_ns + onset_spread_ns < link->down_since;
+    if (failed_before || leaf.destination->last_success_at > since) return std::nullopt;
+    if (!link->works() && carried_since(scene, netns, way->ifindex, since)) return std::nullopt;
+    return Place{Fault::link, fmt::format("{} {}", netns, way->ifindex)};
+}
+
+// Connections that were there get no answer since the gateway does not resolve.
+std::optional<Place> dead_gateway_place(const Scene& scene, const Leaf& leaf) {
+    if (leaf.cls != OutcomeClass::silent) return std::nullopt;
+    const std::uint32_t netns = leaf.destination->netns;
+    const auto way = scene.network.way_to(netns, leaf.endpoint().ip);
+    if (!way || !way->gateway) return std::nullopt;
+    const auto failed = scene.failed_neighbors.find({netns, *way->gateway});
+    const bool since = failed != scene.failed_neighbors.end() &&
+                       leaf.destination->last_success_at <= failed->second.at &&
+                       leaf.destination->last_progress_at <= failed->second.at;
+    if (!since) return std::nullopt;
+    return Place{Fault::gateway, fmt::format("{} {}", netns, way->gateway->to_string())};
+}
+
 // The next hop that does not resolve: the address itself on the local link, otherwise its gateway.
 Place neighbor_place(const Scene& scene, const Leaf& leaf) {
     const std::uint32_t netns = leaf.destination->netns;
-    if (!scene.failed_neighbors.contains({netns, leaf.endpoint().ip})) {
+    const auto way = scene.network.way_to(netns, leaf.endpoint().ip);
+    if (way && way->gateway) return {Fault::gateway, fmt::format("{} {}", netns, way->gateway->to_string())};
+    if (!way && !scene.failed_neighbors.contains({netns, leaf.endpoint().ip})) {
         for (const auto& [where, failure] : scene.failed_neighbors) {
             const bool same_family = where.second.is_v4() == leaf.endpoint().ip.is_v4();
             if (where.first == netns && same_family && failure.at >= leaf.run().first_start_ns)
@@ -42,6 +93,8 @@ Fault unless_reached(const Scene& scene, const Leaf& leaf, Fault fault) {
 }
 
 Place place_of(const Scene& scene, const Leaf& leaf) {
+    if (const auto place = dead_link_place(scene, leaf)) return *place;
+    if (const auto place = dead_gateway_place(scene, leaf)) return *place;
     const std::string address =
         fmt::format("{} {}", leaf.endpoint().ip.to_string(), leaf.destination->key.netns);
     const std::string endpoint =
@@ -53,7 +106,11 @@ Place place_of(const Scene& scene, const Leaf& leaf) {
         return {found, found == Fault::rejected ? endpoint : found == Fault::dead ? address : block};
     };
     switch (leaf.cls) {
-        case OutcomeClass::refused: return {Fault::refused, address};
+        case OutcomeClass::refused: {
+            const Refuser refuser = refuser_of(scene, leaf);
+            if (refuser == Refuser::host || refuser == Refuser::unknown) return {Fault::refused, address};
+            return {Fault::refused_by_box, endpoint};
+        }
         case OutcomeClass::icmp_port_unreachable: return {Fault::rejected, endpoint};
         case OutcomeClass::icmp_admin_prohibited: return {Fault::prohibited, block};
         case OutcomeClass::icmp_net_unreachable:
@@ -72,7 +129,8 @@ Place place_of(const Scene& scene, const Leaf& leaf) {
         case OutcomeClass::ephemeral_ports: return {Fault::ports_exhausted, endpoint};
         default: break;
     }
-    if (answers_dropped_here(scene, leaf)) return {Fault::local_input, ""};
+    if (const auto who = answers_dropped_here(scene, leaf))
+        return {Fault::local_input, std::to_string(static_cast<int>(*who))};
     return {Fault::silent, address};
 }
 
@@ -135,6 +193,29 @@ double share_of_addresses_in_use(const Scene& scene, const Leaves& leaves) {
     return static_cast<double>(bad.size()) / static_cast<double>(bad.size() + good.size());
 }
 
+// What a region has lost, while others work, is the way there or its provider.
+void merge_lost_regions(const Scene& scene, Groups& groups) {
+    if (scene.regions.empty()) return;
+    const auto region_of = [&](const auto& group) -> std::optional<std::string> {
+        const auto& [place, leaves] = group;
+        if (place.fault != Fault::silent && place.fault != Fault::silent_block) return std::nullopt;
+        const auto region = scene.regions.of(leaves.front().endpoint().ip);
+        const bool one = std::ranges::all_of(
+            leaves, [&](const Leaf& leaf) { return scene.regions.of(leaf.endpoint().ip) == region; });
+        return one ? region : std::nullopt;
+    };
+    std::map<std::string, Leaves> regions;
+    for (const auto& group : groups) {
+        if (const auto region = region_of(group))
+            regions[*region].insert(regions[*region].end(), group.second.begin(), group.second.end());
+    }
+    for (const auto& [region, leaves] : regions) {
+        if (!any_worked(leaves) || !failed_region(scene, leaves)) continue;
+        std::erase_if(groups, [&, &name = region](const auto& group) { return region_of(group) == name; });
+        groups[{Fault::silent_region, region}] = leaves;
+    }
+}
+
 // What several networks have lost together, and nearly all that is in use, is the path that they share.
 void merge_lost_path(const Scene& scene, Groups& groups) {
     Leaves leaves = all_of(groups, Fault::silent);
@@ -178,6 +259,7 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
     }
     join_rate_limited(groups);
     merge_silent_blocks(scene, groups);
+    merge_lost_regions(scene, groups);
     merge_lost_path(scene, groups);
     merge_by_router(groups);
     std::vector<Finding> findings;

@@ -9,9 +9,16 @@
 #include <utility>
 
 #include "core/time.h"
+#include "diagnosis/call_graph.h"
+#include "diagnosis/close_waits.h"
 #include "diagnosis/destinations.h"
 #include "diagnosis/exhaustion.h"
+#include "diagnosis/host_counters.h"
+#include "diagnosis/journal.h"
+#include "diagnosis/network.h"
 #include "diagnosis/process_table.h"
+#include "diagnosis/regions.h"
+#include "diagnosis/socket_table.h"
 
 namespace netwatch::diagnosis {
 
@@ -27,6 +34,13 @@ struct Scene {
     const ProcessTable& processes;
     const FailedNeighbors& failed_neighbors;
     const Exhaustion& exhaustion;
+    const Network& network;
+    const Journal& journal;
+    const CloseWaits& close_waits;
+    const HostCounters& counters;
+    const SocketTable& sockets;
+    const CallGraph& calls;
+    const Regions& regions;
     const std::unordered_map<std::uint64_t, std::string>& cgroups;  // paths by id
     core::ClockAnchor anchor;
     core::BootNs now = 0;

@@ -122,9 +122,82 @@ void look_at_full_segments(FlowChange& change, Socket& socket, const netwatch_tc
     change.stuck = acked == 0 && now.retransmits >= 2 && now.packets_out > 0 && now.mss_bytes > 0 &&
                    now.unacked_bytes >= now.mss_bytes;
     change.stuck_since = socket.moved_look;
+    // What the kernel does with tcp_mtu_probing when full segments are not acknowledged (RFC 4821).
+    change.shrunk = socket.looked_at && now.mss_bytes < socket.mss_bytes &&
+                    now.pmtu_bytes == socket.pmtu_bytes &&
+                    socket.timer_retransmits + socket.timer_retransmits_before > 0;
 }
 
-void remember(Socket& socket, const netwatch_tcp_counters& counters) {
+// Did segments of the full size arrive, or is what came behind them all that did?
+void look_at_arrivals(FlowChange& change, Socket& socket, const netwatch_tcp_counters& now, std::uint32_t hz,
+                      Life life) {
+    constexpr double nearly = 0.9;  // options take their part of a segment
+    constexpr std::uint64_t patience_ns = 3 * core::ns_per_s;
+    constexpr std::uint64_t first_request_ns = core::ns_per_s;  // since it was made
+    const core::BootNs at = change.path.at;
+    const double full = nearly * now.mss_bytes;
+    const bool grew = now.rcv_mss_bytes > socket.rcv_mss_bytes && now.rcv_mss_bytes >= full;
+    const bool many =
+        static_cast<double>(change.bytes_received) >= full * std::max(change.path.segments_in, 1U);
+    change.full_arrived = change.bytes_received > 0 && now.mss_bytes > 0 && (grew || many);
+    const bool waits = now.hole_bytes != 0 && now.bytes_received == socket.bytes_received && socket.looked_at;
+    socket.hole_since = !waits ? 0 : socket.hole_since != 0 ? socket.hole_since : socket.last_look;
+    change.hole_since = socket.hole_since;
+    const auto ago_ns = [&](std::uint32_t jiffies) { return jiffies * core::ns_per_s / hz; };
+    const std::uint64_t rested_ns = ago_ns(now.since_received_jiffies);
+    const bool has_answer = now.bytes_received > 0 && now.since_received_jiffies <= now.since_sent_jiffies;
+    if (life != Life::alive && has_answer) change.lingered_ns = rested_ns;
+    const bool only_request = socket.began != 0 && socket.began + first_request_ns >=
+                                                       at - std::min(at, ago_ns(now.since_sent_jiffies));
+    change.stopped_midway =
+        has_answer && only_request && now.rcv_mss_bytes < full && rested_ns >= patience_ns;
+    change.stopped_since = at - std::min(at, rested_ns);
+}
+
+// Each timeout in a row takes twice the one before: the first sending was so long before the last.
+core::BootNs first_sent(const Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
+                        std::uint32_t hz) {
+    const std::uint64_t first_timeout = now.rto_jiffies >> std::min<unsigned>(now.backoff, 31);
+    const std::uint64_t timeouts = ((1ULL << std::min<unsigned>(now.retransmits, 16)) - 1) * first_timeout;
+    const std::uint64_t ago_ns = (now.since_sent_jiffies + timeouts) * core::ns_per_s / hz;
+    return std::clamp(at - std::min(ago_ns, at), std::min(socket.last_look, at), at);
+}
+
+// The flight of which nothing is acknowledged: since when, and after what rest it was sent.
+void follow_flight(FlowChange& change, Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
+                   std::uint32_t hz) {
+    change.acknowledged = now.bytes_acked > socket.bytes_acked;
+    const bool waits = now.unacked_bytes > 0;
+    if (!waits || change.acknowledged) {
+        socket.asked_at = 0;
+        socket.rested_ns = 0;
+    }
+    if (waits && socket.asked_at == 0) {
+        socket.asked_at = first_sent(socket, now, at, hz);
+        socket.rested_ns = change.acknowledged ? 0 : change.idled_ns;
+    }
+    change.asked_at = socket.asked_at;
+    change.rested_ns = std::max(change.idled_ns, socket.rested_ns);
+    change.unanswered = waits && !change.acknowledged && now.packets_out > 0 && now.retransmits >= 2;
+    change.retransmits = now.retransmits;
+}
+
+// Two directions of one connection differ in it, and so do connections (FNV-1a, 64 bits).
+std::uint64_t hash_of(const model::Endpoint& here, const model::Endpoint& there, std::uint32_t netns) {
+    std::uint64_t hash = 0xcbf29ce484222325ULL;
+    const auto mix = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3ULL; };
+    for (const model::Endpoint* one : {&here, &there}) {
+        for (const std::uint8_t byte : one->ip.bytes()) mix(byte);
+        mix(one->port & 0xffU);
+        mix(one->port >> 8U);
+    }
+    for (std::uint32_t left = netns; left != 0; left >>= 8U) mix(left & 0xffU);
+    return hash;
+}
+
+void remember(Socket& socket, const netwatch_tcp_counters& counters, core::BootNs at) {
+    const bool unread = counters.unread_bytes > 0 && counters.unread_bytes != NETWATCH_ABSENT_U32;
+    socket.unread_since = !unread ? 0 : socket.unread_since != 0 ? socket.unread_since : at;
     socket.bytes_acked = counters.bytes_acked;
     socket.bytes_sent = counters.bytes_sent;
     socket.bytes_received = counters.bytes_received;
@@ -136,6 +209,8 @@ void remember(Socket& socket, const netwatch_tcp_counters& counters) {
     socket.segments_twice = counters.segments_twice;
     socket.delivered = counters.delivered;
     socket.mss_bytes = counters.mss_bytes;
+    socket.pmtu_bytes = counters.pmtu_bytes;
+    socket.rcv_mss_bytes = counters.rcv_mss_bytes;
     socket.rwnd_limited_jiffies = counters.rwnd_limited_jiffies;
     socket.timer_retransmits_before = std::exchange(socket.timer_retransmits, 0);
     socket.looked_at = true;
@@ -160,6 +235,45 @@ Socket* SocketTable::obtain(std::uint64_t sock, const DestinationKey& destinatio
 Socket* SocketTable::find(std::uint64_t sock) {
     const auto found = sockets_.find(sock);
     return found == sockets_.end() ? nullptr : &found->second;
+}
+
+const Socket* SocketTable::find(std::uint64_t sock) const {
+    const auto found = sockets_.find(sock);
+    return found == sockets_.end() ? nullptr : &found->second;
+}
+
+void SocketTable::erase(std::uint64_t sock) {
+    const auto found = sockets_.find(sock);
+    if (found == sockets_.end()) return;
+    forget_end(found->second);
+    sockets_.erase(found);
+}
+
+void SocketTable::forget_end(const Socket& socket) {
+    ends_.erase(socket.end_hash);
+    ends_.erase(socket.end_hash_behind_nat);
+}
+
+void SocketTable::name_end(std::uint64_t sock, const End& end, const std::optional<model::Endpoint>& real) {
+    Socket* socket = find(sock);
+    if (socket == nullptr || socket->other_end != 0) return;
+    if (socket->end_hash == 0) {
+        socket->end_hash = hash_of(end.here, end.there, end.netns);
+        ends_[socket->end_hash] = sock;
+        meet(sock, hash_of(end.there, end.here, end.netns));
+    }
+    if (!real || socket->end_hash_behind_nat != 0 || socket->other_end != 0) return;
+    socket->end_hash_behind_nat = hash_of(end.here, *real, end.netns);
+    ends_[socket->end_hash_behind_nat] = sock;
+    meet(sock, hash_of(*real, end.here, end.netns));
+}
+
+void SocketTable::meet(std::uint64_t sock, std::uint64_t other_hash) {
+    const auto known = ends_.find(other_hash);
+    Socket* other = known == ends_.end() ? nullptr : find(known->second);
+    if (other == nullptr || known->second == sock) return;
+    find(sock)->other_end = known->second;
+    other->other_end = sock;
 }
 
 bool awaits_answer(const netwatch_tcp_counters& counters) {
@@ -213,6 +327,8 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     }
     socket.active_at = active_at;
     look_at_full_segments(change, socket, counters);
+    if (!socket.passive) look_at_arrivals(change, socket, counters, hz, life);
+    follow_flight(change, socket, counters, now, hz);
     change.shut_since = life == Life::alive ? shut_since(socket, counters, now, hz) : 0;
     change.unsent_bytes = counters.unsent_bytes;
     change.window_opened = socket.shut_since != 0 && counters.bytes_acked > socket.bytes_acked;
@@ -232,7 +348,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     socket.stuck_flight = unanswered > 0 ? counters.packets_out : 0;
     socket.lost = lost;
     socket.original_segments = original;
-    remember(socket, counters);
+    remember(socket, counters, now);
     const bool awaited = change.answer && change.answer->state == AnswerState::awaited;
     socket.waited_us = awaited ? change.answer->time_us : 0;
     socket.last_look = now;

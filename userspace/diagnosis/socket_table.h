@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live connections: what the last look at each said, and what happened between two looks. Bounded; a
+// The live connections: what the last look at each said, and what happened between two looks; and of which of
+// them this host has both ends, found by their addresses and ports, before and after NAT. Bounded; a
 // connection beyond the limit is not followed, and counted. One thread.
 #pragma once
 
@@ -27,9 +28,17 @@ enum class Life : std::uint8_t {
     left,  // its client closed it first
 };
 
+// A connection as one end names it. `netns` as in DestinationKey.
+struct End {
+    model::Endpoint here;
+    model::Endpoint there;
+    std::uint32_t netns = 0;
+};
+
 struct Socket {
     DestinationKey destination;
     ProcessKey process;
+    std::uint64_t other_end = 0;  // the socket at its other end; 0: none on this host
     core::BootNs last_seen = 0;
     std::uint64_t bytes_acked = 0;
     std::uint64_t bytes_sent = 0;
@@ -48,6 +57,8 @@ struct Socket {
     std::uint32_t timer_retransmits_before = 0;  // between the two looks before; their DSACKs may come now
     std::uint32_t delivered = 0;
     std::uint32_t mss_bytes = 0;
+    std::uint32_t pmtu_bytes = 0;
+    std::uint32_t rcv_mss_bytes = 0;
     core::BootNs answered_request = 0;  // when the request was sent whose answer was last seen
     core::BootNs last_look = 0;         // or since when it was established
     core::BootNs began = 0;             // 0: before the agent
@@ -58,10 +69,21 @@ struct Socket {
     bool looked_at = false;
     bool young = false;  // began while the agent watched: its counters start from zero
     bool passive = false;
+    std::uint32_t beside = 0;     // connections to the destination when it was made
     core::BootNs active_at = 0;   // when data last moved, as of the last look; 0: not known
     core::BootNs shut_since = 0;  // the peer's window, at the last look; 0: it is open
+    core::BootNs hole_since = 0;  // segments wait behind a hole, and nothing arrives in order; 0: not so
     std::uint32_t rwnd_limited_jiffies = 0;
-    double waited_us = 0;  // for an answer, at the last look; 0: not waiting
+    double waited_us = 0;         // for an answer, at the last look; 0: not waiting
+    core::BootNs asked_at = 0;    // when the flight was sent of which nothing is acknowledged; 0: none
+    std::uint64_t rested_ns = 0;  // before that, at least
+    std::uint8_t contrast = 0;  // its unanswered timeouts in a row when a later SYN was answered; 0: not yet
+    std::uint8_t silent_looks = 0;  // that found more of them since
+    bool cut = false;               // it is known as one that got no answer any more
+    core::BootNs unread_since =
+        0;  // its process has left what arrived unread at every look since then; 0: not so
+    std::uint64_t end_hash = 0;
+    std::uint64_t end_hash_behind_nat = 0;
 };
 
 struct FlowChange {
@@ -75,12 +97,24 @@ struct FlowChange {
     std::optional<AnswerLook> answer;
     std::optional<std::uint32_t> srtt_us;
     bool full_acknowledged = false;  // a segment of the full size was
-    bool stuck = false;              // one is sent again and again; small ones may pass
+    bool shrunk =
+        false;  // after timeouts the kernel made segments smaller, and nobody had told it a smaller MTU
+    bool full_arrived = false;    // a segment of the full size did
+    core::BootNs hole_since = 0;  // what arrived waits behind a hole since then; 0: it does not
+    bool stopped_midway = false;  // a small answer to its only request came long ago; or the beginning of one
+    core::BootNs stopped_since = 0;            // when that came
+    std::optional<std::uint64_t> lingered_ns;  // before it ended, since data last arrived
+    bool stuck = false;                        // one is sent again and again; small ones may pass
     core::BootNs stuck_since = 0;
     std::uint32_t segment_bytes = 0;
     core::BootNs shut_since = 0;  // the peer's window; 0: it is open, or there is nothing to send
     std::uint64_t unsent_bytes = 0;
-    bool window_opened = false;  // it was shut, and takes data again
+    bool window_opened = false;   // it was shut, and takes data again
+    core::BootNs asked_at = 0;    // when what is not acknowledged was sent; 0: all is
+    std::uint64_t rested_ns = 0;  // that it had rested before that or before it moved, at least
+    bool acknowledged = false;    // data was
+    bool unanswered = false;      // two timeouts in a row or more
+    std::uint8_t retransmits = 0;
 };
 
 class SocketTable {
@@ -90,13 +124,20 @@ public:
     // The connection of that cookie, made if there is room; null otherwise.
     Socket* obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now);
     [[nodiscard]] Socket* find(std::uint64_t sock);
-    void erase(std::uint64_t sock) { sockets_.erase(sock); }
+    [[nodiscard]] const Socket* find(std::uint64_t sock) const;
+    void erase(std::uint64_t sock);
+    // Says how this end names its connection, and, for the end that opened it, whom NAT makes it reach. The
+    // two ends find each other.
+    void name_end(std::uint64_t sock, const End& end, const std::optional<model::Endpoint>& real);
     // Forgets those that no look has seen since `before`; calls gone(socket) for each.
     template <typename F>
     void sweep(core::BootNs before, F&& gone) {
         std::erase_if(sockets_, [&](const auto& entry) {
             const bool old = entry.second.last_seen < before;
-            if (old) gone(entry.second);
+            if (old) {
+                forget_end(entry.second);
+                gone(entry.second);
+            }
             return old;
         });
     }
@@ -104,9 +145,13 @@ public:
     [[nodiscard]] std::uint64_t refused() const { return refused_; }
 
 private:
+    void forget_end(const Socket& socket);
+    void meet(std::uint64_t sock, std::uint64_t other_hash);
+
     std::size_t capacity_;
     std::uint64_t refused_ = 0;
     std::unordered_map<std::uint64_t, Socket> sockets_;
+    std::unordered_map<std::uint64_t, std::uint64_t> ends_;  // sockets by the hash of their end
 };
 
 // Data was sent, and nothing has come back since.

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "diagnosis/state.h"
 
+#include <fmt/format.h>
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
+#include "diagnosis/ends.h"
+#include "diagnosis/host_trouble.h"
 #include "diagnosis/ladder.h"
 #include "diagnosis/latency.h"
+#include "diagnosis/partial.h"
 #include "diagnosis/path_mtu.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/reachability.h"
@@ -26,11 +31,21 @@ constexpr std::uint16_t first_ephemeral_port = 32'768;          // Linux's defau
 constexpr std::uint8_t tcp_established = 1;
 constexpr std::uint8_t tcp_syn_sent = 2;
 constexpr std::uint8_t tcp_syn_recv = 3;
+constexpr std::uint64_t suspicious_ns = 200 * core::ns_per_ms;  // at least
+constexpr std::size_t begun_kept = 4'096;
+// To accept and to end at once: round trips, and the time in which the client does its part.
+constexpr std::uint64_t at_once_ns = 500 * core::ns_per_ms;
 constexpr std::size_t cgroups_kept = 16'384;
 constexpr std::size_t drops_kept = 16'384;
 constexpr std::size_t listeners_kept = 16'384;
+constexpr std::size_t fronts_kept = 4'096;
 constexpr std::size_t neighbors_kept = 1'024;
 constexpr std::uint8_t nud_failed = 32;
+constexpr std::uint64_t pause_ns = 2 * core::ns_per_s;  // CLOCK records come every 200 ms at least
+constexpr std::uint64_t held_ns =
+    3 * core::ns_per_s;                        // three walks, each of which asks what was since the last
+constexpr std::int64_t step_ns = 100'000'000;  // a daemon that keeps time slews what is less
+constexpr std::uint64_t losses_told_every_ns = 10 * core::ns_per_s;
 
 bool is_link_local(const model::IpAddress& ip) {
     const auto& bytes = ip.bytes();
@@ -53,7 +68,8 @@ bool is_slower(const Detail& detail) {
 bool is_strained(const Destination& destination, core::BootNs now) {
     if (!destination.detail) return false;
     const Detail& detail = *destination.detail;
-    return is_slower(detail) || !detail.shut.empty() || !detail.cuts.healed(now) ||
+    return is_slower(detail) || detail.handshakes_made.alarms(now) || detail.turned_away.alarms(now) ||
+           !detail.shut.empty() || !detail.cuts.healed(now) ||
            !(detail.answers.late.empty() || answers_healed(detail.answers, now));
 }
 
@@ -88,6 +104,12 @@ Destination* Engine::State::touch(const DestinationKey& key, std::uint32_t netns
     return destination;
 }
 
+Destination* Engine::State::destination_of_packet(const netwatch_tuple& tuple, std::uint32_t netns) {
+    if (Destination* destination = destinations_.find(key_of(tuple, netns, false))) return destination;
+    const auto front = fronts_.find(model::remote_endpoint(tuple));
+    return front == fronts_.end() ? nullptr : destinations_.find(front->second);
+}
+
 void Engine::State::follow_failure(const Destination& destination) {
     if (!destination.run) return;
     const FailureRun& run = *destination.run;
@@ -100,25 +122,45 @@ void Engine::State::follow_failure(const Destination& destination) {
 void Engine::State::after(Destination& destination, const Outcome& outcome) {
     if (host_answered(outcome.cls)) destinations_.note_answer(destination.key, outcome.at_ns);
     if (outcome.cls == OutcomeClass::established) {
-        if (destination.detail && is_slower(*destination.detail)) strained_.insert(destination.key);
+        destinations_.address_of(destination.key).hop_limits.add(outcome.syn_ack_look);
+        const Detail* detail = destination.detail.get();
+        const bool uneven =
+            detail != nullptr && (is_slower(*detail) || detail->handshakes_made.alarms(outcome.at_ns));
+        if (uneven) strained_.insert(destination.key);
         if (book_.needs(destination.key)) dirty_ = true;
         return;
     }
     follow_failure(destination);
 }
 
-Socket* Engine::State::connection(std::uint64_t sock, const DestinationKey& key,
-                                  const netwatch_process& process, std::uint64_t start_ns, bool passive,
-                                  core::BootNs at) {
-    const bool known = sockets_.find(sock) != nullptr;
-    Socket* socket = sockets_.obtain(sock, key, at);
-    if (socket == nullptr || known) return socket;
-    socket->process = {process.pid, process.start_ns};
+std::string_view Engine::State::cgroup_path(const netwatch_process& process) const {
+    const auto found = cgroups_.find(process.cgroup_id);
+    return found == cgroups_.end() ? std::string_view() : std::string_view(found->second);
+}
+
+template <typename R>
+Socket* Engine::State::connection(const R& record, const DestinationKey& key, bool passive) {
+    const core::BootNs at = record.header.at_ns;
+    if (passive) {
+        calls_.serves(record.process, cgroup_path(record.process), key, at);
+    } else {
+        calls_.calls(record.process, cgroup_path(record.process), key, at);
+    }
+    const bool known = sockets_.find(record.sock) != nullptr;
+    Socket* socket = sockets_.obtain(record.sock, key, at);
+    if (socket == nullptr) return nullptr;
+    Destination* destination = destinations_.find(key);
+    const auto real = destination == nullptr || passive ? std::nullopt : destination->other_names().real;
+    sockets_.name_end(record.sock,
+                      {model::local_endpoint(record.tuple), model::remote_endpoint(record.tuple), key.netns},
+                      real);
+    if (known) return socket;
+    socket->process = {record.process.pid, record.process.start_ns};
     socket->passive = passive;
-    socket->young = start_ns != 0 && start_ns >= host_.started_ns;
-    socket->last_look = socket->young ? start_ns : at;
-    socket->began = socket->young ? start_ns : 0;
-    if (Destination* destination = destinations_.find(key)) ++destination->flows;
+    socket->young = record.start_ns != 0 && record.start_ns >= host_.started_ns;
+    socket->last_look = socket->young ? record.start_ns : at;
+    socket->began = socket->young ? record.start_ns : 0;
+    if (destination != nullptr) ++destination->flows;
     return socket;
 }
 
@@ -130,7 +172,29 @@ void Engine::State::leave(const Socket& socket) {
 void Engine::State::take(const netwatch_attempt& record) {
     Destination* destination =
         touch(key_of(record.tuple, record.header.netns, false), record.header.netns, record.header.at_ns);
-    if (destination != nullptr) destination->add_attempt(record);
+    if (destination == nullptr) return;
+    destination->add_attempt(record);
+    if (!destination->ever_worked() || !destination->detail) return;
+    if (begun_.size() >= begun_kept) begun_.pop_front();
+    const core::BootNs start = record.header.at_ns;
+    begun_.push_back({start, start + suspicious_ns, destination->key, record.sock});
+}
+
+// A SYN is sent again after a second; that it is late is known before.
+void Engine::State::suspect_silence() {
+    while (!begun_.empty() && begun_.front().due <= now_) {
+        Begun attempt = begun_.front();
+        begun_.pop_front();
+        Destination* destination = destinations_.find(attempt.key);
+        if (destination == nullptr || !destination->awaits(attempt.sock)) continue;
+        if (destination->suspect(attempt.sock, now_)) {
+            failing_.insert(attempt.key);
+            dirty_ = true;
+        } else if (attempt.start + core::ns_per_s > now_) {
+            attempt.due = now_ + suspicious_ns / 2;
+            begun_.push_back(attempt);
+        }
+    }
 }
 
 void Engine::State::take(const netwatch_connect& record) {
@@ -147,9 +211,11 @@ void Engine::State::take(const netwatch_connect& record) {
     destination->add(*outcome, process);
     after(*destination, *outcome);
     if (outcome->cls != OutcomeClass::established) return;
-    Socket* socket =
-        connection(record.sock, key, record.process, record.start_ns, false, record.header.at_ns);
-    if (socket != nullptr) socket->syn_retransmits = record.syn_retransmits;
+    if (record.syn_retransmits > 0) counters_.note_retried(record.header.netns, record.header.at_ns);
+    Socket* socket = connection(record, key, false);
+    if (socket == nullptr) return;
+    socket->syn_retransmits = record.syn_retransmits;
+    socket->beside = destination->flows;
 }
 
 void Engine::State::take(const netwatch_accept& record) {
@@ -163,9 +229,11 @@ void Engine::State::take(const netwatch_accept& record) {
                     .start_ns = record.start_ns,
                     .at_ns = record.header.at_ns,
                     .is_v4 = record.tuple.family == 4};
-    if (record.rtt_us != NETWATCH_ABSENT_U32) outcome.rtt_us = record.rtt_us;
+    const Socket* socket = connection(record, key, true);
+    // Where this host has the other end, too, that one tells how long the way is.
+    const bool both_ends = socket != nullptr && socket->other_end != 0;
+    if (record.rtt_us != NETWATCH_ABSENT_U32 && !both_ends) outcome.rtt_us = record.rtt_us;
     destination->add(outcome, process);
-    connection(record.sock, key, record.process, record.start_ns, true, record.header.at_ns);
 }
 
 void Engine::State::apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
@@ -174,7 +242,11 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     Destination* destination = touch(socket.destination, netns, at);
     if (destination == nullptr) return;
     Address& peer = destinations_.address_of(key_of(tuple, netns, false));
-    if (change.path.segments + change.path.segments_in > 0 || change.path.lost != 0) {
+    // The way of a connection is judged once: from the end that opened it, where this host has both.
+    const bool judged_there = socket.passive && socket.other_end != 0;
+    if (judged_there) {
+        // Nothing of the path is this end's to tell.
+    } else if (change.path.segments + change.path.segments_in > 0 || change.path.lost != 0) {
         PathQuality* quality = destinations_.quality_of(peer, change.path);
         if (socket.passive) remember(peer.listener, socket.destination);
         if (quality != nullptr) quality->add(change.path);
@@ -187,6 +259,11 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         oversized_.insert({model::remote_ip(tuple), socket.destination.netns});
     }
     if (peer.full_segments && !socket.passive) peer.full_segments->add(change, socket.began);
+    const bool midway = change.hole_since != 0 || change.stopped_midway;
+    if ((change.full_arrived || midway) && destination->detail && !peer.full_arrivals)
+        peer.full_arrivals = std::make_unique<FullArrivals>();
+    if (peer.full_arrivals && !socket.passive) peer.full_arrivals->add(change, socket.began);
+    if (midway) oversized_.insert({model::remote_ip(tuple), socket.destination.netns});
     if (change.progress) {
         destination->add_progress(change.moved_at);
         if (!socket.passive) destinations_.note_answer(socket.destination, change.moved_at);
@@ -199,7 +276,7 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     second.lost += static_cast<std::uint32_t>(std::max(change.path.lost, 0));
     second.segments_in += change.path.segments_in;
     second.lost_in += change.path.resent.value_or(change.path.out_of_order);
-    if (change.srtt_us && change.progress) {
+    if (change.srtt_us && change.progress && !judged_there) {
         const auto srtt = static_cast<float>(*change.srtt_us);
         if (second.rtt_us == 0 || srtt < second.rtt_us) second.rtt_us = srtt;
         destination->detail->rtt_us.add(srtt);
@@ -208,7 +285,13 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     Detail& detail = *destination->detail;
     const bool late = change.answer && add_answer(detail.answers, *change.answer, at, change.path.sock);
     if (socket.passive) return;
-    if (change.active) detail.cuts.add_activity(change.idled_ns, change.bytes_received > 0, at);
+    if (change.active) {
+        detail.cuts.add_activity({.at = at,
+                                  .moved_at = change.moved_at,
+                                  .began = socket.began,
+                                  .rested_ns = change.idled_ns,
+                                  .answered = change.bytes_received > 0});
+    }
     const bool shut = add_window(detail, change);
     if (late || shut || is_slower(detail)) strained_.insert(destination->key);
 }
@@ -218,26 +301,63 @@ void Engine::State::take(const netwatch_close& record) {
     const bool passive = is_passive(record.passive, record.tuple, record.header.netns);
     const DestinationKey key = key_of(record.tuple, record.header.netns, passive);
     if (touch(key, record.header.netns, record.header.at_ns) == nullptr) return;
-    Socket* socket =
-        connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
+    Socket* socket = connection(record, key, passive);
     if (socket == nullptr) return;
     const bool left = !passive && record.peer_closed_first == 0 && record.reset_received == 0;
     const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
                                 std::max(host_.hz, 1U), left ? Life::left : Life::ended);
     apply(change, *socket, record.tuple, record.header.netns);
+    take_end(record, *socket, change);
     Destination* destination = destinations_.find(key);
-    if (!passive && record.counters.bytes_sent > 0 && destination != nullptr && destination->detail) {
-        const bool cut = record.reset_received != 0 && record.peer_closed_first == 0 &&
-                         record.old_state == tcp_established && awaits_answer(record.counters);
-        destination->detail->cuts.add_end(cut, change.idled_ns, record.header.at_ns);
-        if (cut) strained_.insert(key);
+    if (!passive && destination != nullptr && destination->detail && socket->young) {
+        const bool ended = record.reset_received != 0 || record.peer_closed_first != 0;
+        const bool away = ended && record.counters.bytes_received == 0 &&
+                          record.header.at_ns - std::min(record.header.at_ns, record.start_ns) <= at_once_ns;
+        if (away || record.reset_received == 0)
+            destination->detail->turned_away.add(away, socket->beside, record.header.at_ns);
+        if (away) strained_.insert(key);
     }
     leave(*socket);
     sockets_.erase(record.sock);
 }
 
+void Engine::State::take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change) {
+    Destination* destination = destinations_.find(socket.destination);
+    if (socket.passive || !asked(record) || destination == nullptr || !destination->detail) return;
+    Cuts& cuts = destination->detail->cuts;
+    const bool reset = is_reset_instead_of_answered(record);
+    if (reset || is_given_up_by_keepalive(record, *destination)) {
+        cuts.add(cut_of(record, socket, change, *destination, std::max(host_.hz, 1U)));
+        strained_.insert(socket.destination);
+    } else if (!socket.cut) {
+        cuts.add_good_end(record.header.at_ns);
+    }
+}
+
+void Engine::State::look_for_silence(Socket& socket, const FlowChange& change, const netwatch_tuple& tuple) {
+    Destination* destination = destinations_.find(socket.destination);
+    if (socket.passive || destination == nullptr || !destination->detail) return;
+    Cuts& cuts = destination->detail->cuts;
+    if (socket.cut && change.acknowledged) {
+        cuts.revive(change.path.sock);
+        socket.cut = false;
+    }
+    // Full segments may be lost for their size, while handshakes pass.
+    if (!proves_silence(socket, change, *destination) || change.stuck) return;
+    socket.cut = true;
+    cuts.add({.at = change.path.at,
+              .sock = change.path.sock,
+              .began = socket.began,
+              .asked_at = change.asked_at,
+              .rested_ns = change.rested_ns,
+              .silent = true,
+              .local_port = tuple.local_port});
+    strained_.insert(socket.destination);
+}
+
 void Engine::State::take(const netwatch_socket_sample& record) {
     Process* process = processes_.touch(record.process, record.header.netns, record.header.at_ns);
+    close_waits_.add(record);
     const std::uint8_t state = record.counters.state;
     if (state == tcp_syn_sent || state == tcp_syn_recv) return;
     const bool passive = is_passive(record.passive, record.tuple, record.header.netns);
@@ -245,14 +365,16 @@ void Engine::State::take(const netwatch_socket_sample& record) {
     // A connection that its owner has left and that only waits for its end says nothing of the destination.
     if (state != tcp_established && sockets_.find(record.sock) == nullptr) return;
     if (touch(key, record.header.netns, record.header.at_ns) == nullptr) return;
-    Socket* socket =
-        connection(record.sock, key, record.process, record.start_ns, passive, record.header.at_ns);
+    Socket* socket = connection(record, key, passive);
     if (socket == nullptr) return;
     const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
                                 std::max(host_.hz, 1U), Life::alive);
     apply(change, *socket, record.tuple, record.header.netns);
+    look_for_silence(*socket, change, record.tuple);
     Destination* destination = destinations_.find(key);
-    if (destination != nullptr && process != nullptr) destination->note_user(*process, record.header.at_ns);
+    if (destination == nullptr) return;
+    destination->last_looked_at = record.header.at_ns;
+    if (process != nullptr) destination->note_user(*process, record.header.at_ns);
 }
 
 void Engine::State::take(const netwatch_retransmit& record) {
@@ -267,6 +389,8 @@ void Engine::State::take(const netwatch_retransmit& record) {
     if (destination == nullptr) return;
     if (record.why == NETWATCH_RETRANSMIT_SYN) {
         destination->add_syn_retransmit(record, process);
+        if (destination->detail && destination->detail->handshakes_made.alarms(record.header.at_ns))
+            strained_.insert(destination->key);
     } else if (record.why == NETWATCH_RETRANSMIT_RTO) {
         destination->add_stall(record, process);
     }
@@ -295,12 +419,31 @@ void Engine::State::take(const netwatch_socket_error& record) {
 
 // The socket's own CONNECT, CLOSE or RETRANSMIT records carry what these tell of it.
 void Engine::State::take(const netwatch_reset_received&) {}
-void Engine::State::take(const netwatch_reset_sent&) {}
 void Engine::State::take(const netwatch_synack_retransmit&) {}
 void Engine::State::take(const netwatch_icmp_sent&) {}
 
+// No socket was there for what this RST answers: perhaps one that a RST had ended, but not its peer's.
+void Engine::State::take(const netwatch_reset_sent& record) {
+    if (record.sock != 0) return;
+    Destination* destination = destinations_.find(key_of(record.tuple, record.header.netns, false));
+    if (destination != nullptr && destination->detail)
+        destination->detail->cuts.note_segment_after(record.tuple.local_port, record.header.at_ns);
+}
+
 void Engine::State::take(const netwatch_neighbor& record) {
     const std::pair where{record.header.netns, model::IpAddress(record.ip)};
+    if (network_.is_gateway(where.first, where.second)) {
+        const bool failed = record.new_state == nud_failed;
+        const std::uint8_t bits = where.second.is_v4() ? 32 : 128;
+        journal_.add(Event{.at = record.header.at_ns,
+                           .topic = Topic::neighbor,
+                           .ended = failed,
+                           .netns = record.header.netns,
+                           .ifindex = record.ifindex,
+                           .block = model::Prefix::of(where.second, bits),
+                           .what = fmt::format("gateway {} {} address resolution", where.second.to_string(),
+                                               failed ? "no longer answers" : "answers")});
+    }
     if (record.new_state != nud_failed) {
         failed_neighbors_.erase(where);
         return;
@@ -321,18 +464,19 @@ void Engine::State::take(const netwatch_drops& record) {
     const std::uint64_t packets = record.packets >= last ? record.packets - last : record.packets;
     last = record.packets;
     const auto reason = drop_reasons_.find(record.reason);
-    if (packets == 0 || reason == drop_reasons_.end() || reason->second != "NETFILTER_DROP") return;
+    const auto who = reason == drop_reasons_.end() ? std::nullopt : local_drop_of(reason->second);
+    if (packets == 0 || !who) return;
 
     const core::BootNs at = record.header.at_ns;
-    if (Destination* destination = destinations_.find(key_of(record.tuple, record.header.netns, false))) {
-        destination->add_local_drops(packets, at, record.tuple.family == 4);
+    if (Destination* destination = destination_of_packet(record.tuple, record.header.netns)) {
+        destination->add_local_drops(*who, packets, at, record.tuple.family == 4, record.header.netns);
         follow_failure(*destination);
     }
     const AddressKey source{model::local_ip(record.tuple), 0};
     if (destinations_.find_address(source) != nullptr) {
         Address& address = destinations_.address_of({{source.ip, 0, model::Protocol::tcp}, {}, 0});
-        address.inbound_drop_at = at;
-        address.inbound_drops += packets;
+        if (!address.inbound_drops) address.inbound_drops = std::make_unique<LocalDrops>();
+        address.inbound_drops->add(*who, packets, at);
     }
 }
 
@@ -340,17 +484,42 @@ void Engine::State::take(const netwatch_listener_sample& record) {
     processes_.touch(record.process, record.header.netns, record.header.at_ns);
     if (listeners_.size() >= listeners_kept) listeners_.clear();
     listeners_.insert({record.header.netns, record.tuple.local_port});
+    journal_.add(record);
     exhaustion_.add(record, key_of(record.tuple, record.header.netns, true));
 }
 
 void Engine::State::take(const netwatch_walk_end& record) {
     sockets_walked_ = record.sockets;
     walked_at_ = record.header.at_ns;
+    journal_.end_walk(record.started_ns);
+    close_waits_.add(record);
     sockets_.sweep(record.started_ns - std::min<core::BootNs>(record.started_ns, socket_unseen_ns),
                    [this](const Socket& socket) { leave(socket); });
 }
 
-void Engine::State::take(const netwatch_account& record) { accounts_[record.kind] = record; }
+void Engine::State::take(const netwatch_account& record) {
+    accounts_[record.kind] = record;
+    const std::uint64_t lost = lost_records();
+    if (lost <= loss_told_ || record.header.at_ns < loss_told_at_ + losses_told_every_ns) return;
+    journal_.add(Event{
+        .at = record.header.at_ns,
+        .topic = Topic::agent,
+        .what = fmt::format("netwatch lost {} records: more came than it could take", lost - loss_told_)});
+    loss_told_ = lost;
+    loss_told_at_ = record.header.at_ns;
+}
+
+void Engine::State::take(const netwatch_host& record) {
+    host_ = record;
+    if (record.started_ns == 0) return;
+    journal_.add(Event{.at = record.started_ns, .topic = Topic::agent, .what = "netwatch started"});
+}
+
+void Engine::State::take(const netwatch_change& record) {
+    journal_.add(record, network_);
+    network_.add(record);
+    dirty_ = dirty_ || !failing_.empty();
+}
 
 void Engine::State::take(const netwatch_hook& record) { hooks_[model::text_of(record.signal)] = record; }
 
@@ -366,14 +535,29 @@ void Engine::State::take(const netwatch_cgroup& record) {
 void Engine::State::take(const netwatch_translation& record) {
     Destination* destination = destinations_.find(key_of(record.tuple, record.header.netns, false));
     if (destination == nullptr) return;
-    destination->add_names().real = model::Endpoint{model::IpAddress(record.real_ip), record.real_port,
-                                                    destination->key.endpoint.protocol};
+    const model::Endpoint real{model::IpAddress(record.real_ip), record.real_port,
+                               destination->key.endpoint.protocol};
+    destination->add_names().real = real;
+    if (fronts_.size() >= fronts_kept) fronts_.clear();
+    fronts_[real] = destination->key;
+}
+
+void Engine::State::take(const netwatch_region& record) {
+    regions_.add(
+        {model::Prefix::of(model::IpAddress(record.network), record.bits), model::text_of(record.name)});
 }
 
 void Engine::State::take(const netwatch_clock& record) {
+    const core::ClockAnchor anchor(record.header.at_ns, {record.realtime_ns});
+    if (first_clock_ != 0) {
+        note_pause(record.header.at_ns);
+        note_clock_step(anchor, record.header.at_ns);
+    }
+    counters_.add(record);
     now_ = std::max<core::BootNs>(now_, record.header.at_ns);
-    anchor_ = core::ClockAnchor(record.header.at_ns, {record.realtime_ns});
+    anchor_ = anchor;
     if (first_clock_ == 0) first_clock_ = now_;
+    suspect_silence();
     const bool due = judged_at_ + judge_every_ns <= now_;
     const bool ripening = !failing_.empty() && judged_at_ + judge_while_failing_ns <= now_;
     if (due || ripening || (dirty_ && judged_at_ + judge_at_most_every_ns <= now_)) judge();
@@ -383,29 +567,57 @@ void Engine::State::take(const netwatch_clock& record) {
     }
 }
 
+// CLOCK records come all the time. Where they did not, this process was stopped or the host was.
+void Engine::State::note_pause(core::BootNs at) {
+    if (at < now_ + pause_ns) return;
+    held_until_ = at + held_ns;
+    journal_.add(Event{.at = at,
+                       .topic = Topic::agent,
+                       .what = fmt::format("netwatch did not look for {}: it was stopped, or the host was",
+                                           core::to_duration(at - now_))});
+}
+
+void Engine::State::note_clock_step(const core::ClockAnchor& anchor, core::BootNs at) {
+    const std::int64_t by_ns = anchor.utc(at).ns - anchor_.utc(at).ns;
+    if (std::abs(by_ns) < step_ns) return;
+    journal_.add(Event{.at = at,
+                       .topic = Topic::clock,
+                       .what = fmt::format("the clock was set {} by {}", by_ns > 0 ? "forward" : "back",
+                                           core::to_duration(static_cast<std::uint64_t>(std::abs(by_ns)))),
+                       .by = "unknown"});
+}
+
 Scene Engine::State::scene() const {
     const core::BootNs started = host_.started_ns != 0 ? host_.started_ns : first_clock_;
-    return {destinations_, processes_, failed_neighbors_, exhaustion_, cgroups_, anchor_, now_, started};
+    return {destinations_, processes_,   failed_neighbors_, exhaustion_, network_,
+            journal_,      close_waits_, counters_,         sockets_,    calls_,
+            regions_,      cgroups_,     anchor_,           now_,        started};
 }
 
 void Engine::State::judge() {
     judged_at_ = now_;
     dirty_ = false;
     std::erase_if(failing_, [this](const DestinationKey& key) {
-        const Destination* destination = destinations_.find(key);
+        Destination* destination = destinations_.find(key);
+        if (destination != nullptr) destination->forget_suspicion(now_);
         return destination == nullptr || !destination->run ||
                destination->run->last_at_ns + run_remembered_ns < now_;
     });
     for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
     const Scene now = scene();
     std::vector<Finding> findings = exhaustion_.judge(now);
+    std::ranges::move(judge_host(now, failing_), std::back_inserter(findings));
+    std::ranges::move(close_waits_.judge(now), std::back_inserter(findings));
     std::ranges::move(judge_reachability(now, failing_), std::back_inserter(findings));
     std::ranges::move(judge_path_mtu(now, oversized_), std::back_inserter(findings));
+    std::ranges::move(judge_handshakes(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_limits(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
-    std::ranges::move(judge_latency(now, strained_), std::back_inserter(findings));
+    if (now_ >= held_until_) std::ranges::move(judge_latency(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_resets(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_stalls(now, strained_), std::back_inserter(findings));
-    std::ranges::move(judge_service(now, strained_), std::back_inserter(findings));
+    if (now_ >= held_until_) std::ranges::move(judge_service(now, strained_), std::back_inserter(findings));
+    for (Finding& finding : findings) weigh_counters(now, finding);
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
 
     const std::vector<AddressKey> followed = book_.lossy_addresses();
@@ -418,7 +630,7 @@ void Engine::State::judge() {
     });
     std::erase_if(oversized_, [&](const AddressKey& key) {
         const Address* address = destinations_.find_address(key);
-        return address == nullptr || !address->full_segments || !address->full_segments->swallowed(now_);
+        return address == nullptr || !full_segments_missing(*address, now_);
     });
     std::erase_if(strained_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);

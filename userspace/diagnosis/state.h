@@ -4,12 +4,14 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "diagnosis/call_graph.h"
 #include "diagnosis/destinations.h"
 #include "diagnosis/engine.h"
 #include "diagnosis/incident_book.h"
@@ -48,26 +50,40 @@ private:
     void take(const netwatch_walk_end& record);
     void take(const netwatch_account& record);
     void take(const netwatch_clock& record);
-    void take(const netwatch_host& record) { host_ = record; }
+    void take(const netwatch_host& record);
     void take(const netwatch_hook& record);
     void take(const netwatch_drop_reason& record);
     void take(const netwatch_cgroup& record);
     void take(const netwatch_translation& record);
     void take(const netwatch_attempt& record);
+    void take(const netwatch_change& record);
+    void take(const netwatch_counter& record) { counters_.add(record); }
+    void take(const netwatch_interface_counter& record) { counters_.add(record); }
+    void take(const netwatch_counter_source& record) { counters_.add(record); }
+    void take(const netwatch_region& record);
     void take(std::monostate) {}
 
     // The destination of a connection as this host sees it: the peer, or the own listener.
     [[nodiscard]] DestinationKey key_of(const netwatch_tuple& tuple, std::uint32_t netns, bool passive) const;
     [[nodiscard]] bool is_passive(std::uint8_t told, const netwatch_tuple& tuple, std::uint32_t netns) const;
     Destination* touch(const DestinationKey& key, std::uint32_t netns, core::BootNs at);
+    // The destination of a packet, whether NAT has rewritten it already or not.
+    [[nodiscard]] Destination* destination_of_packet(const netwatch_tuple& tuple, std::uint32_t netns);
+    [[nodiscard]] std::string_view cgroup_path(const netwatch_process& process) const;
     void after(Destination& destination, const Outcome& outcome);
     void follow_failure(const Destination& destination);
-    Socket* connection(std::uint64_t sock, const DestinationKey& key, const netwatch_process& process,
-                       std::uint64_t start_ns, bool passive, core::BootNs at);
+    // The connection that a record is about: whose `sock`, `tuple`, `process`, `start_ns` it has.
+    template <typename R>
+    Socket* connection(const R& record, const DestinationKey& key, bool passive);
     void leave(const Socket& socket);
+    void look_for_silence(Socket& socket, const FlowChange& change, const netwatch_tuple& tuple);
+    void take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change);
     void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
                std::uint32_t netns);
+    void suspect_silence();
     void judge();
+    void note_pause(core::BootNs at);
+    void note_clock_step(const core::ClockAnchor& anchor, core::BootNs at);
 
     [[nodiscard]] Scene scene() const;
     [[nodiscard]] std::uint64_t lost_records() const;
@@ -81,6 +97,9 @@ private:
     core::BootNs first_clock_ = 0;
     core::BootNs judged_at_ = 0;
     core::BootNs housekept_at_ = 0;
+    core::BootNs held_until_ = 0;  // times measured while netwatch or the host stood still are not judged
+    core::BootNs loss_told_at_ = 0;
+    std::uint64_t loss_told_ = 0;
     bool dirty_ = false;  // evidence since the last judgement that could change it
     netwatch_host host_{};
     std::map<std::string, netwatch_hook> hooks_;          // by signal
@@ -92,13 +111,27 @@ private:
     std::set<std::pair<std::uint32_t, std::uint16_t>> listeners_;  // namespace and port
     FailedNeighbors failed_neighbors_;
     Exhaustion exhaustion_;
+    Network network_;
+    Journal journal_;
+    CloseWaits close_waits_;
+    HostCounters counters_;
     Destinations destinations_;
     ProcessTable processes_;
     SocketTable sockets_;
+    CallGraph calls_;
+    Regions regions_;
+    std::map<model::Endpoint, DestinationKey> fronts_;  // the destination that NAT sends to this peer
     std::set<DestinationKey> failing_;
     std::set<AddressKey> oversized_;
     std::set<DestinationKey> strained_;  // they work, but not well
     std::set<AddressKey> lossy_;
+    struct Begun {
+        core::BootNs start = 0;
+        core::BootNs due = 0;  // when to look at it
+        DestinationKey key;
+        std::uint64_t sock = 0;
+    };
+    std::deque<Begun> begun_;  // attempts too young to be suspected
     IncidentBook book_;
     std::uint64_t udp_not_judged_ = 0;
     std::uint32_t sockets_walked_ = 0;

@@ -3,6 +3,7 @@
 
 #include "diagnosis/ladder.h"
 #include "diagnosis/state.h"
+#include "model/counters.h"
 
 namespace netwatch::diagnosis {
 namespace {
@@ -64,6 +65,7 @@ void add_detail(model::DestinationRow& row, const Detail& detail, const core::Cl
 model::DestinationRow Engine::State::row_of(const Destination& destination) const {
     model::DestinationRow row;
     row.ref = {.endpoint = destination.key.endpoint,
+               .region = regions_.of(destination.key.endpoint.ip),
                .real = destination.other_names().real,
                .asked = destination.other_names().asked};
     row.perspective = destination.key.perspective;
@@ -110,6 +112,12 @@ model::ObserverStatus Engine::State::observer() const {
     for (const auto& [signal, hook] : hooks_) {
         status.hooks.push_back({signal, model::text_of(hook.hook), std::string(name_of(hook.state)),
                                 model::text_of(hook.lost), model::text_of(hook.reason)});
+    }
+    for (const auto& source : model::counter_sources()) {
+        const auto known = counters_.sources().find(source.number);
+        if (known == counters_.sources().end()) continue;
+        status.counters.push_back({std::string(source.place), known->second.there != 0,
+                                   std::string(source.lost), model::text_of(known->second.reason)});
     }
     for (const auto& [kind, account] : accounts_) {
         status.accounts.push_back({std::string(model::kind_name(kind)), account.seen, account.filtered,
@@ -162,6 +170,7 @@ model::Ladder Engine::State::ladder(const model::Endpoint& target) const {
                           (target.port == 0 || known.endpoint.port == target.port);
         if (!same || known.perspective != model::Perspective::client) continue;
         ladder.destinations.push_back({.endpoint = known.endpoint,
+                                       .region = regions_.of(known.endpoint.ip),
                                        .real = destination.other_names().real,
                                        .asked = destination.other_names().asked});
     }
@@ -170,6 +179,10 @@ model::Ladder Engine::State::ladder(const model::Endpoint& target) const {
         ladder.incidents.push_back(incident->id);
         ladder.summary = incident->summary;
         ladder.advice = incident->advice;
+        if (incident->symptom && incident->root_cause.incident) {
+            ladder.incidents.push_back(*incident->root_cause.incident);
+            ladder.summary += " " + incident->root_cause.statement;
+        }
     } else if (ladder.destinations.empty()) {
         ladder.verdict = model::LadderVerdict::unknown;
         ladder.summary = "Nothing on this host has talked to " + ladder.target + " since netwatch started.";

@@ -69,7 +69,8 @@ struct Impact {
 struct Change {
     core::UtcNs at;
     std::string what;
-    std::optional<std::string> by;
+    std::optional<std::string> by; /* "nft[812]"; "unknown" where somebody did it and nothing tells who */
+    Bearing bearing = Bearing::beside;
     bool operator==(const Change&) const = default;
 };
 

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 9> scope_kinds{"destination", "name", "pr
 constexpr std::array<std::string_view, 3> perspectives{"client", "server", "forwarder"};
 constexpr std::array<std::string_view, 6> owner_hints{"app",      "host",   "platform",
                                                       "provider", "remote", "unknown"};
+constexpr std::array<std::string_view, 3> bearings{"beside", "touches", "cause"};
 constexpr std::array<std::string_view, 3> baselines{"full", "short", "none"};
 constexpr std::array<std::string_view, 2> effects{"read_only", "change"};
 constexpr std::array<std::string_view, 4> ladder_statuses{"ok", "degraded", "failing", "unknown"};
@@ -51,6 +52,7 @@ NETWATCH_ENUM_TEXT(Resolution, resolutions)
 NETWATCH_ENUM_TEXT(ScopeKind, scope_kinds)
 NETWATCH_ENUM_TEXT(Perspective, perspectives)
 NETWATCH_ENUM_TEXT(OwnerHint, owner_hints)
+NETWATCH_ENUM_TEXT(Bearing, bearings)
 NETWATCH_ENUM_TEXT(Baseline, baselines)
 NETWATCH_ENUM_TEXT(Effect, effects)
 NETWATCH_ENUM_TEXT(LadderStatus, ladder_statuses)

@@ -43,6 +43,9 @@ enum class IncidentState : std::uint8_t { suspected, open, stale, resolved };
 enum class Resolution : std::uint8_t { healed, superseded, forgotten };
 enum class ScopeKind : std::uint8_t { destination, name, prefix, region, path, uplink, host, process, trust };
 enum class Perspective : std::uint8_t { client, server, forwarder };
+// What a change has to do with an incident: it was at that time; it is about the same link, route, filter or
+// listener; or the failure is what it does.
+enum class Bearing : std::uint8_t { beside, touches, cause };
 enum class OwnerHint : std::uint8_t { app, host, platform, provider, remote, unknown };
 enum class Baseline : std::uint8_t { full, short_, none };
 enum class Effect : std::uint8_t { read_only, change };
@@ -63,6 +66,7 @@ constexpr std::array<Rung, rung_count> all_rungs{Rung::dns,  Rung::ip,    Rung::
 [[nodiscard]] std::string_view to_string(ScopeKind value);
 [[nodiscard]] std::string_view to_string(Perspective value);
 [[nodiscard]] std::string_view to_string(OwnerHint value);
+[[nodiscard]] std::string_view to_string(Bearing value);
 [[nodiscard]] std::string_view to_string(Baseline value);
 [[nodiscard]] std::string_view to_string(Effect value);
 [[nodiscard]] std::string_view to_string(LadderStatus value);
@@ -86,6 +90,8 @@ template <>
 std::optional<Perspective> from_string<Perspective>(std::string_view text);
 template <>
 std::optional<OwnerHint> from_string<OwnerHint>(std::string_view text);
+template <>
+std::optional<Bearing> from_string<Bearing>(std::string_view text);
 template <>
 std::optional<Baseline> from_string<Baseline>(std::string_view text);
 template <>

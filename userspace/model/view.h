@@ -66,6 +66,14 @@ struct HookStatus {
     std::string reason;
 };
 
+// Where counters of the host come from.
+struct CounterSourceStatus {
+    std::string source; /* "/proc/net/netstat" */
+    bool there = false;
+    std::string lost;   /* what is not known without it */
+    std::string reason; /* why it is missing */
+};
+
 // Records of one kind: seen = emitted + filtered + dropped.
 struct AccountRow {
     std::string kind;
@@ -84,6 +92,7 @@ struct ObserverStatus {
     std::uint32_t destinations = 0;
     std::optional<core::UtcNs> last_walk_at;
     std::vector<HookStatus> hooks;
+    std::vector<CounterSourceStatus> counters;
     std::vector<AccountRow> accounts;
     std::optional<std::string> recording; /* path of the recording, empty if none */
     std::optional<std::string> recording_error;

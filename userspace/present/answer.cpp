@@ -174,6 +174,15 @@ void add_next_steps(std::vector<Line>& lines, const model::Incident& incident) {
     if (advice.command) lines.push_back({"", inert(*advice.command), true});
 }
 
+void add_changes(std::vector<Line>& lines, const model::Incident& incident) {
+    constexpr std::size_t most = 3;
+    const auto changes = changes_by_bearing(incident);
+    for (std::size_t i = 0; i < std::min(changes.size(), most); ++i)
+        lines.push_back({i == 0 ? "changed" : "", change_text(incident, *changes[i])});
+    if (changes.size() > most)
+        lines.push_back({"", fmt::format("and {} more: netwatch incidents --json", changes.size() - most)});
+}
+
 std::vector<Line> lines_about(const IncidentGroup& group) {
     const model::Incident& incident = *group.root;
     std::vector<Line> lines;
@@ -188,7 +197,7 @@ std::vector<Line> lines_about(const IncidentGroup& group) {
         lines.push_back({"symptom", fmt::format("{} · {}", type_and_cause(symptom->type, symptom->cause),
                                                 where(*symptom))});
     }
-    for (const auto& change : incident.changes) lines.push_back({"changed", change_text(incident, change)});
+    add_changes(lines, incident);
     if (incident.owner_hint != model::OwnerHint::unknown) {
         lines.push_back({"whose", std::string(model::to_string(incident.owner_hint))});
     }

@@ -117,4 +117,23 @@ std::string check_text(std::string_view host, std::span<const model::HookStatus>
     return finish(std::move(text), style);
 }
 
+std::string counters_text(std::span<const model::CounterSourceStatus> counters, const Style& style) {
+    if (counters.empty()) return {};
+    const auto there = std::ranges::count_if(counters, &model::CounterSourceStatus::there);
+    std::string names;
+    for (const auto& one : counters) {
+        if (one.there) names += (names.empty() ? "" : ", ") + inert(one.source);
+    }
+    std::string text = wrap("", fmt::format("counters of the host: {} of {}", there, counters.size()), style);
+    if (!names.empty()) text += wrap("  ✔ ", names, style);
+    for (const auto& one : counters) {
+        if (one.there) continue;
+        text += wrap(
+            "  – ",
+            fmt::format("{} · not known: {} ({})", inert(one.source), inert(one.lost), inert(one.reason)),
+            style);
+    }
+    return finish(std::move(text), style);
+}
+
 }  // namespace netwatch::present

@@ -53,6 +53,8 @@ std::string group_text(const IncidentGroup& group, core::UtcNs at, const Style& 
     text += wrap("    ", inert(group.root->summary), style);
     if (const auto others = alternatives(*group.root); !others.empty()) text += wrap("    ", others, style);
     if (const auto note = state_note(*group.root); !note.empty()) text += wrap("    ", note, style);
+    if (const auto change = foremost_change(*group.root); !change.empty())
+        text += wrap("    changed ", change, style);
     for (const auto* symptom : group.symptoms) {
         text += wrap("    └ symptom  ",
                      fmt::format("{}, {}, {}", where(*symptom), model::to_string(symptom->type),
@@ -116,8 +118,8 @@ std::string facts(const model::Incident& incident, core::UtcNs at, const Style& 
     }
     if (incident.root_cause.offender)
         text += labelled("said by", inert(*incident.root_cause.offender), style);
-    for (const auto& change : incident.changes)
-        text += labelled("changed", change_text(incident, change), style);
+    for (const auto* change : changes_by_bearing(incident))
+        text += labelled("changed", change_text(incident, *change), style);
     if (incident.owner_hint != model::OwnerHint::unknown) {
         text += labelled("whose", model::to_string(incident.owner_hint), style);
     }
@@ -147,8 +149,8 @@ std::string explanation(const model::Incident& incident, const Style& style) {
                          age_words(incident.first_affected_at, incident.detected_at),
                          note.empty() ? "" : "; ", note),
              style);
-    for (const auto& change : incident.changes)
-        text += wrap("changed ", change_text(incident, change), style);
+    for (const auto* change : changes_by_bearing(incident))
+        text += wrap("changed ", change_text(incident, *change), style);
     for (const auto& ruled : incident.ruled_out) {
         text +=
             wrap("", fmt::format("not {}: {}", model::to_string(ruled.type), inert(ruled.because)), style);

@@ -37,6 +37,11 @@ std::string hook_sentence(const model::HookStatus& hook) {
                        inert(hook.lost.empty() ? "not seen on this kernel" : hook.lost));
 }
 
+std::string by_whom(const model::Change& change) {
+    if (!change.by) return {};
+    return *change.by == "unknown" ? " by an unknown process" : " by " + inert(*change.by);
+}
+
 }  // namespace
 
 std::vector<IncidentGroup> group_incidents(std::span<const model::Incident> incidents, bool all) {
@@ -121,7 +126,20 @@ std::string change_text(const model::Incident& incident, const model::Change& ch
     const std::string distance = before ? age_words(change.at, incident.first_affected_at)
                                         : age_words(incident.first_affected_at, change.at);
     return fmt::format("{} {}: {}{}", distance, before ? "before" : "after", inert(change.what),
-                       change.by ? " by " + inert(*change.by) : std::string());
+                       by_whom(change));
+}
+
+std::vector<const model::Change*> changes_by_bearing(const model::Incident& incident) {
+    std::vector<const model::Change*> changes;
+    for (const auto& change : incident.changes) changes.push_back(&change);
+    std::ranges::stable_sort(changes, std::greater{}, &model::Change::bearing);
+    return changes;
+}
+
+std::string foremost_change(const model::Incident& incident) {
+    const auto changes = changes_by_bearing(incident);
+    const bool none = changes.empty() || changes.front()->bearing == model::Bearing::beside;
+    return none ? std::string() : change_text(incident, *changes.front());
 }
 
 std::string state_note(const model::Incident& incident) {

@@ -42,6 +42,10 @@ struct IncidentGroup {
 [[nodiscard]] std::string would_split(const model::Incident& incident);
 // "1.8 s before: nftables ruleset loaded by firewalld[812]".
 [[nodiscard]] std::string change_text(const model::Incident& incident, const model::Change& change);
+// What bears on the incident first, then the newest.
+[[nodiscard]] std::vector<const model::Change*> changes_by_bearing(const model::Incident& incident);
+// The change that bears most on it, in the words of change_text(); empty where none bears on it.
+[[nodiscard]] std::string foremost_change(const model::Incident& incident);
 // Open: nothing; else "no traffic since, nothing has succeeded", "healed at 19:44:02 after 1 min 37 s".
 [[nodiscard]] std::string state_note(const model::Incident& incident);
 

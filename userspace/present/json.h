@@ -24,6 +24,7 @@ namespace netwatch::present {
 
 [[nodiscard]] nlohmann::json to_json(const model::Incident& incident);
 [[nodiscard]] nlohmann::json to_json(const model::Ladder& ladder);
+[[nodiscard]] nlohmann::json to_json(const model::CounterSourceStatus& source);
 [[nodiscard]] nlohmann::json to_json(const model::ObserverStatus& observer);
 [[nodiscard]] nlohmann::json to_json(const model::HostView& view);
 

@@ -203,7 +203,9 @@ model::Impact read_impact(const Member& member) {
 }
 
 model::Change read_change(const Member& member) {
-    return {member.at("at").time(), member.at("what").text(), optional_text(member, "by")};
+    model::Change change{member.at("at").time(), member.at("what").text(), optional_text(member, "by")};
+    if (member.has("bearing")) change.bearing = member.at("bearing").word<model::Bearing>();
+    return change;
 }
 
 model::EvidenceItem read_evidence(const Member& member) {
@@ -364,6 +366,11 @@ model::HookStatus read_hook(const Member& member) {
             member.at("lost").text(), member.at("reason").text()};
 }
 
+model::CounterSourceStatus read_counter_source(const Member& member) {
+    return {member.at("source").text(), member.at("there").boolean(), member.at("lost").text(),
+            member.at("reason").text()};
+}
+
 model::AccountRow read_account(const Member& member) {
     return {member.at("kind").text(), read_u64(member.at("seen")), read_u64(member.at("filtered")),
             read_u64(member.at("emitted")), read_u64(member.at("dropped"))};
@@ -378,6 +385,7 @@ model::ObserverStatus read_observer_status(const Member& member) {
     observer.destinations = read_u32(member.at("destinations"));
     observer.last_walk_at = optional(member, "last_walk_at", read_time);
     observer.hooks = member.at("hooks").list(read_hook);
+    if (member.has("counters")) observer.counters = member.at("counters").list(read_counter_source);
     observer.accounts = member.at("accounts").list(read_account);
     observer.recording = optional_text(member, "recording");
     observer.recording_error = optional_text(member, "recording_error");

@@ -93,7 +93,10 @@ json write_impact(const model::Impact& impact) {
 }
 
 json write_change(const model::Change& change) {
-    return {{"at", core::to_rfc3339(change.at)}, {"what", text(change.what)}, {"by", nullable(change.by)}};
+    return {{"at", core::to_rfc3339(change.at)},
+            {"what", text(change.what)},
+            {"by", nullable(change.by)},
+            {"bearing", model::to_string(change.bearing)}};
 }
 
 json write_evidence(const model::EvidenceItem& item) {
@@ -253,6 +256,13 @@ nlohmann::json to_json(const model::Ladder& ladder) {
     };
 }
 
+nlohmann::json to_json(const model::CounterSourceStatus& source) {
+    return {{"source", text(source.source)},
+            {"there", source.there},
+            {"lost", text(source.lost)},
+            {"reason", text(source.reason)}};
+}
+
 nlohmann::json to_json(const model::ObserverStatus& observer) {
     return {
         {"lost_records", observer.lost_records},
@@ -262,6 +272,8 @@ nlohmann::json to_json(const model::ObserverStatus& observer) {
         {"destinations", observer.destinations},
         {"last_walk_at", nullable(observer.last_walk_at)},
         {"hooks", array_of(observer.hooks, write_hook)},
+        {"counters",
+         array_of(observer.counters, [](const model::CounterSourceStatus& one) { return to_json(one); })},
         {"accounts", array_of(observer.accounts, write_account)},
         {"recording", nullable(observer.recording)},
         {"recording_error", nullable(observer.recording_error)},

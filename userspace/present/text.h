@@ -59,4 +59,9 @@ namespace netwatch::present {
 [[nodiscard]] std::string check_text(std::string_view host, std::span<const model::HookStatus> hooks,
                                      std::string_view ability, const Style& style);
 
+// Where counters of the host come from: those that are there in one line, those that are missing each with
+// its reason.
+[[nodiscard]] std::string counters_text(std::span<const model::CounterSourceStatus> counters,
+                                        const Style& style);
+
 }  // namespace netwatch::present

@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <array>
@@ -35,7 +36,7 @@ constexpr auto tracepoint_names =
 
 constexpr auto function_names = std::to_array<const char*>(
     {"inet_stream_connect", "inet_dgram_connect", "__x64_sys_socket", "__x64_sys_accept", "__x64_sys_accept4",
-     "__arm64_sys_socket", "__arm64_sys_accept", "__arm64_sys_accept4"});
+     "__arm64_sys_socket", "__arm64_sys_accept", "__arm64_sys_accept4", "tcp_finish_connect", "tcp_reset"});
 
 constexpr auto iterator_names = std::to_array<const char*>({"bpf_sk_storage_map", "task_file", "tcp"});
 
@@ -133,6 +134,12 @@ bool can_read_cookie_in_tracing(std::uint32_t tracepoint_type) {
     return static_cast<bool>(load_tracing(BPF_TRACE_RAW_TP, tracepoint_type, instructions));
 }
 
+// The root of kernfs is its first inode.
+bool is_cgroup_root(const std::string& mount) {
+    struct stat status{};
+    return !mount.empty() && ::stat(mount.c_str(), &status) == 0 && status.st_ino == 1;
+}
+
 void read_types(KernelFacts& facts, const KernelBtf& types) {
     for (const char* name : tracepoint_names)
         if (const int arguments = types.tracepoint_arguments(name); arguments >= 0)
@@ -208,6 +215,7 @@ core::Result<KernelFacts> gather_facts(const std::string& proc_root) {
     facts.net_admin = has(effective, CAP_NET_ADMIN);
     facts.sys_admin = has(effective, CAP_SYS_ADMIN);
     facts.cgroup2_mount = find_cgroup2(read_file(proc_root + "/self/mountinfo").value_or(""));
+    facts.cgroup2_root = is_cgroup_root(facts.cgroup2_mount);
     return facts;
 }
 

@@ -34,6 +34,7 @@ struct KernelFacts {
     bool sys_admin = false;                  // this process has CAP_SYS_ADMIN
     std::map<std::uint32_t, std::string> drop_reasons;  // of the running kernel, without their prefix
     std::string cgroup2_mount;                          // empty: none
+    bool cgroup2_root = false;  // and it shows the root of the hierarchy, not a container's part of it
 };
 
 // Errors: no BTF, or a capability missing (exit code 4, with the command or kernel option that mends it).

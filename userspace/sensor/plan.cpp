@@ -93,6 +93,27 @@ Obstacle needs_tcp_walk(const KernelFacts& facts) {
     return std::nullopt;
 }
 
+Obstacle needs_cgroup(const KernelFacts& facts) {
+    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+    if (facts.cgroup2_mount.empty()) return "no cgroup v2 is mounted";
+    if (!facts.net_admin) return "CAP_NET_ADMIN is missing";
+    return std::nullopt;
+}
+
+Obstacle needs_cgroup_root(const KernelFacts& facts) {
+    if (const auto obstacle = needs_cgroup(facts)) return obstacle;
+    if (!facts.cgroup2_root) return "the cgroup v2 mounted here begins below the root";
+    return std::nullopt;
+}
+
+Obstacle needs_storage_at_entry(const KernelFacts& facts) {
+    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+    if (!facts.trampolines) return "this kernel refuses fentry programs";
+    for (const auto* name : {"tcp_finish_connect", "tcp_reset"})
+        if (!facts.functions.contains(name)) return std::string("this kernel's BTF has no function ") + name;
+    return std::nullopt;
+}
+
 std::string syscall_symbol(const KernelFacts& facts, const std::string& call) {
     return (facts.architecture == "aarch64" ? "__arm64_sys_" : "__x64_sys_") + call;
 }
@@ -194,6 +215,11 @@ std::vector<Signal> packet_signals() {
         {"arrivals",
          {{"tp_btf tcp_probe", {"on_segment"}, tracepoint("tcp_probe", 2), ""}},
          "whether data that arrives out of order was lost or overtaken"},
+        {"headers of answers",
+         {{"cgroup_skb ingress at the root", {"on_ingress"}, needs_cgroup_root, ""},
+          {"fentry tcp_finish_connect, tcp_reset", {"on_syn_ack", "on_reset"}, needs_storage_at_entry, ""},
+          {"cgroup_skb ingress", {"on_ingress"}, needs_cgroup, "sockets of other cgroups"}},
+         "whether a RST comes from the peer or from a box on the way"},
         {"socket errors",
          {{"tp_btf inet_sk_error_report", {"on_error_report"}, tracepoint("inet_sk_error_report", 1), ""}},
          "the ICMP error behind a failure, and errors of UDP sockets"},
@@ -302,6 +328,7 @@ constexpr auto features = std::to_array<Feature>({
          arguments = std::min(arguments, 2);
      }},
     {"segments", [](KernelFacts& facts) { facts.tracepoints.erase("tcp_probe"); }},
+    {"cgroup-skb", [](KernelFacts& facts) { facts.cgroup2_mount.clear(); }},
     {"error-report", [](KernelFacts& facts) { facts.tracepoints.erase("inet_sk_error_report"); }},
     {"drop-reason", [](KernelFacts& facts) { facts.tracepoints.erase("kfree_skb"); }},
     {"icmp-send", [](KernelFacts& facts) { facts.tracepoints.erase("icmp_send"); }},

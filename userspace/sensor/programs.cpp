@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/perf_event.h>
 #include <spdlog/spdlog.h>
@@ -16,6 +17,7 @@
 #include <set>
 #include <string_view>
 
+#include "core/fd.h"
 #include "sensor/interesting_drops.h"
 #include "sensor/skeleton.h"
 #include "sensor/tracefs.h"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr std::string_view syscall_section = "tracepoint/";
 constexpr std::string_view iterator_section = "iter/";
+constexpr std::string_view cgroup_section = "cgroup_skb/";
 
 // libbpf tells which program was refused only in its log.
 std::string& last_complaint() {
@@ -127,11 +130,22 @@ core::Result<bpf_link*> attach_iterator(bpf_program* program, const netwatch_bpf
     return link;
 }
 
-core::Result<bpf_link*> attach_to_hook(bpf_program* program, const netwatch_bpf& skeleton) {
+// Beside whatever else is attached there.
+core::Result<bpf_link*> attach_cgroup(bpf_program* program, const std::string& directory) {
+    const core::Fd cgroup(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!cgroup) return core::fail(directory + ": " + std::strerror(errno));
+    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+    if (!link) return core::fail(std::strerror(errno));
+    return link;
+}
+
+core::Result<bpf_link*> attach_to_hook(bpf_program* program, const netwatch_bpf& skeleton,
+                                       const KernelFacts& facts) {
     const std::string_view section = bpf_program__section_name(program);
     if (section.starts_with(syscall_section))
         return attach_tracepoint(program, std::string(section.substr(syscall_section.size())));
     if (section.starts_with(iterator_section)) return attach_iterator(program, skeleton);
+    if (section.starts_with(cgroup_section)) return attach_cgroup(program, facts.cgroup2_mount);
     bpf_link* link = bpf_program__attach(program);
     if (!link) return core::fail(std::strerror(errno));
     return link;
@@ -193,7 +207,7 @@ core::Result<void> Programs::attempt(const KernelFacts& facts, const ProgramOpti
     for (bpf_program* program : all_programs(*skeleton_)) {
         const std::string name = bpf_program__name(program);
         if (!wanted.contains(name)) continue;
-        const auto link = attach_to_hook(program, *skeleton_);
+        const auto link = attach_to_hook(program, *skeleton_, facts);
         if (!link) {
             refusal = {name, "it cannot be attached: " + link.error().message};
             return std::unexpected(link.error().within("attaching " + name));

@@ -67,13 +67,17 @@ core::Result<CaptureOptions> Agent::prepare() {
 core::Result<void> Agent::launch(std::unique_ptr<Capture> capture) {
     const auto host = host_record(static_cast<std::uint32_t>(options_.netns.size()));
     pipeline_ = std::make_unique<Pipeline>(host, PipelineOptions{&*state_, options_.record});
+    for (const auto& region : options_.regions)
+        pipeline_->deliver(model::bytes_of(region_record(region, boot_now())));
     if (options_.socket) {
         auto server = Server::listen(*options_.socket, *pipeline_);
         if (!server) return std::unexpected(server.error());
         server_ = std::move(*server);
     }
     context_ = std::make_unique<ContextWorker>(options_.netns);
-    loop_ = std::make_unique<CaptureLoop>(std::move(capture), *pipeline_, *context_);
+    changes_ = std::make_unique<ChangeWatch>(options_.netns);
+    counters_ = std::make_unique<CounterWorker>(options_.netns);
+    loop_ = std::make_unique<CaptureLoop>(std::move(capture), *pipeline_, *context_, *changes_, *counters_);
     thread_ = std::thread([this] { run(); });
     return {};
 }
@@ -106,7 +110,9 @@ core::Result<void> Agent::stop() {
     std::error_code ignored;
     if (options_.ready_file && ready_) std::filesystem::remove(*options_.ready_file, ignored);
     loop_.reset();
+    changes_.reset();
     context_.reset();
+    counters_.reset();
     pipeline_->broadcast().close();
     server_.reset();
     pipeline_->finish();

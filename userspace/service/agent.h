@@ -7,8 +7,9 @@
 //     signals.wait((*agent)->ended_fd());
 //     auto ended = (*agent)->stop();
 //
-// Threads: one captures and diagnoses; one writes the recording; one finds out about cgroups and NAT; the
-// server has a dozen. Made, stopped and destroyed by one thread; pipeline() answers to any.
+// Threads: one captures and diagnoses; one writes the recording; one finds out about cgroups and NAT; one
+// reads the counters of the host; the server has a dozen. Made, stopped and destroyed by one thread;
+// pipeline() answers to any.
 #pragma once
 
 #include <atomic>
@@ -26,9 +27,11 @@
 
 #include "core/fd.h"
 #include "core/result.h"
+#include "model/region.h"
 #include "recorder/state_directory.h"
 #include "service/capture.h"
 #include "service/capture_loop.h"
+#include "service/change_watch.h"
 #include "service/context_worker.h"
 #include "service/pipeline.h"
 #include "service/private_directory.h"
@@ -54,6 +57,7 @@ struct AgentOptions {
     std::vector<std::filesystem::path> netns;                          /* empty: all */
     std::uint32_t ring_bytes = default_ring_bytes;
     std::vector<std::string> disabled_features;
+    std::vector<model::Region> regions;
 };
 
 class Agent {
@@ -86,6 +90,8 @@ private:
     std::optional<recorder::StateDirectory> state_;
     std::unique_ptr<Pipeline> pipeline_;
     std::unique_ptr<ContextWorker> context_;
+    std::unique_ptr<ChangeWatch> changes_;
+    std::unique_ptr<CounterWorker> counters_;
     std::unique_ptr<CaptureLoop> loop_;
     std::unique_ptr<Server> server_;
 

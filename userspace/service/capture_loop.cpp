@@ -19,10 +19,13 @@ constexpr core::BootNs walk_span_ns = core::ns_per_s;
 
 }  // namespace
 
-CaptureLoop::CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, ContextWorker& context)
+CaptureLoop::CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, ContextWorker& context,
+                         ChangeWatch& changes, CounterWorker& counters)
     : capture_(std::move(capture)),
       pipeline_(pipeline),
       context_(context),
+      changes_(changes),
+      counters_(counters),
       on_record_([this](std::span<const std::byte> bytes) { take(bytes); }) {}
 
 void CaptureLoop::take(std::span<const std::byte> bytes) {
@@ -32,6 +35,15 @@ void CaptureLoop::take(std::span<const std::byte> bytes) {
     if (!record) return;  // counted where it is left out
     if (tells_failure(*record)) failure_since_clock_ = true;
     context_.note(*record);
+    changes_.note(*record);
+    counters_.note(*record);
+}
+
+// Before the failures that they lead to are judged.
+void CaptureLoop::take_changes() {
+    const auto told = changes_.exchange();
+    pending_.insert(pending_.end(), told.begin(), told.end());
+    records_since_clock_ = records_since_clock_ || !told.empty();
 }
 
 core::Result<void> CaptureLoop::run(int stop_fd, const std::function<void()>& on_first_walk) {
@@ -53,6 +65,9 @@ core::Result<void> CaptureLoop::beat() {
     // Read before the drain: what is older than this instant is in the ring by now.
     const core::BootNs at = boot_now();
     if (auto drained = capture_->poll(on_record_); !drained) return drained;
+    take_changes();
+    const auto counted = counters_.take();
+    pending_.insert(pending_.end(), counted.begin(), counted.end());
     if (clock_is_due(at)) {
         deliver_with_clock(at);
     } else if (!pending_.empty()) {

@@ -15,7 +15,9 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "service/capture.h"
+#include "service/change_watch.h"
 #include "service/context_worker.h"
+#include "service/counter_worker.h"
 #include "service/pipeline.h"
 
 namespace netwatch::service {
@@ -23,8 +25,9 @@ namespace netwatch::service {
 // One thread.
 class CaptureLoop {
 public:
-    // Both outlive this.
-    CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, ContextWorker& context);
+    // All outlive this.
+    CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, ContextWorker& context,
+                ChangeWatch& changes, CounterWorker& counters);
 
     // HOOK, DROP_REASON, then records until `stop_fd` is readable; the last one is a CLOCK. `on_first_walk`
     // is called once, when the first walk is complete and judged. Errors: nothing more can be captured.
@@ -34,6 +37,7 @@ private:
     [[nodiscard]] core::Result<void> beat();
     [[nodiscard]] core::Result<void> walk();
     void take(std::span<const std::byte> bytes);
+    void take_changes();
     [[nodiscard]] bool clock_is_due(core::BootNs now) const;
     // True: it is time to stop.
     [[nodiscard]] bool wait(int stop_fd) const;
@@ -42,6 +46,8 @@ private:
     std::unique_ptr<Capture> capture_;
     Pipeline& pipeline_;
     ContextWorker& context_;
+    ChangeWatch& changes_;
+    CounterWorker& counters_;
     OnRecord on_record_;
     std::vector<std::byte> pending_; /* captured, not yet delivered */
     core::BootNs last_clock_ = 0;

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -60,10 +61,25 @@ netwatch_host host_record(std::uint32_t observed_netns_count, const std::filesys
     return host;
 }
 
+netwatch_region region_record(const model::Region& region, core::BootNs at) {
+    auto record = model::make_record<netwatch_region>(at);
+    std::ranges::copy(region.network.network.bytes(), record.network);
+    record.bits = region.network.bits;
+    model::set_text(record.name, region.name);
+    return record;
+}
+
 netwatch_clock clock_record(core::BootNs at) {
     auto clock = model::make_record<netwatch_clock>(at);
-    // Both clocks are read now; `at` lies at most a walk's length before it.
-    clock.realtime_ns = utc_now().ns - static_cast<std::int64_t>(boot_now() - at);
+    // Both clocks are read now; `at` lies at most a walk's length before it. A pause between the two would
+    // look like a step of the clock.
+    core::BootNs before = 0;
+    core::BootNs after = 0;
+    for (int tries = 0; tries < 3 && (tries == 0 || after - before > core::ns_per_ms); ++tries) {
+        before = boot_now();
+        clock.realtime_ns = utc_now().ns - static_cast<std::int64_t>(before - at);
+        after = boot_now();
+    }
     return clock;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/result.h"
 #include "core/time.h"
+#include "model/region.h"
 #include "netwatch/abi/record.h"
 
 namespace netwatch::service {
@@ -17,6 +18,9 @@ namespace netwatch::service {
 // HOST at this instant. `proc` replaces /proc.
 [[nodiscard]] netwatch_host host_record(std::uint32_t observed_netns_count,
                                         const std::filesystem::path& proc = "/proc");
+
+// REGION, for the diagnosis.
+[[nodiscard]] netwatch_region region_record(const model::Region& region, core::BootNs at);
 
 // CLOCK at that instant: everything before it was delivered.
 [[nodiscard]] netwatch_clock clock_record(core::BootNs at);

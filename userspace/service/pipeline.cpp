@@ -19,9 +19,11 @@ constexpr std::size_t most_opening_bytes = 4U << 20;
 constexpr core::BootNs save_span_ns = core::ns_per_s;
 constexpr auto view_age = std::chrono::milliseconds(200);
 
+// A change is kept for what it leaves behind: links, addresses and routes as they are.
 bool opens_a_stream(std::uint16_t kind) {
     return kind == NETWATCH_RECORD_HOST || kind == NETWATCH_RECORD_HOOK ||
-           kind == NETWATCH_RECORD_DROP_REASON || kind == NETWATCH_RECORD_CGROUP;
+           kind == NETWATCH_RECORD_DROP_REASON || kind == NETWATCH_RECORD_CGROUP ||
+           kind == NETWATCH_RECORD_CHANGE || kind == NETWATCH_RECORD_REGION;
 }
 
 }  // namespace

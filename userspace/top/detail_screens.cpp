@@ -336,6 +336,10 @@ Body hooks_screen(const ViewModel& model, std::size_t width) {
     body.lines = painted_lines(
         present::check_text("What netwatch watches with on this kernel", observer.hooks, "", plain(width)));
     body.lines.emplace_back("");
+    if (!observer.counters.empty()) {
+        append(body.lines, painted_lines(present::counters_text(observer.counters, plain(width))));
+        body.lines.emplace_back("");
+    }
     body.lines.emplace_back(
         fmt::format("Records   {:>24} {:>12} {:>12} {:>10}", "seen", "filtered", "emitted", "dropped"),
         Paint::bold);

@@ -61,10 +61,25 @@ std::vector<Line> group_lines(const present::IncidentGroup& group, core::UtcNs a
     return lines;
 }
 
+// What changed goes under its incident where there is still room, the worst one's first. `ends`: where the
+// lines of each group end.
+void add_changes(std::vector<Line>& lines, const std::vector<present::IncidentGroup>& groups,
+                 const std::vector<std::size_t>& ends, std::size_t room) {
+    std::size_t added = 0;
+    for (std::size_t i = 0; i < ends.size() && lines.size() < room; ++i) {
+        const auto change = present::foremost_change(*groups[i].root);
+        if (change.empty()) continue;
+        lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(ends[i] + added),
+                     Line("    changed " + change));
+        ++added;
+    }
+}
+
 // Every alarm keeps its first line; what is left of the room goes to the worst ones' words.
 std::vector<Line> alarm_lines(const std::vector<present::IncidentGroup>& groups, core::UtcNs at,
                               std::size_t width, std::size_t room) {
     std::vector<Line> lines{Line(justified("INCIDENTS", "for   sure", width), Paint::bold)};
+    std::vector<std::size_t> ends;
     for (std::size_t i = 0; i < groups.size(); ++i) {
         const std::size_t left = groups.size() - i - 1;
         if (lines.size() + 1 >= room && left > 0) {
@@ -78,7 +93,9 @@ std::vector<Line> alarm_lines(const std::vector<present::IncidentGroup>& groups,
             if (free > 1) group.back().spans.push_back({" …"});
         }
         lines.insert(lines.end(), group.begin(), group.end());
+        ends.push_back(lines.size());
     }
+    add_changes(lines, groups, ends, room);
     return lines;
 }
 

@@ -19,7 +19,7 @@
 #include <linux/types.h>
 #endif
 
-#define NETWATCH_ABI_VERSION 2
+#define NETWATCH_ABI_VERSION 3
 
 #define NETWATCH_ABSENT_U32 0xffffffffU
 #define NETWATCH_ABSENT_U64 0xffffffffffffffffULL
@@ -51,7 +51,12 @@
     X(20, DROP_REASON, drop_reason, USER, "the running kernel's name of one drop reason")                   \
     X(21, CGROUP, cgroup, USER, "the path of one cgroup")                                                   \
     X(22, TRANSLATION, translation, USER, "where NAT rewrote a connection: the peer as conntrack knows it") \
-    X(23, ATTEMPT, attempt, KERNEL, "an active open began")
+    X(23, ATTEMPT, attempt, KERNEL, "an active open began")                                                 \
+    X(24, COUNTER, counter, USER, "a counter of the host or of a namespace, when it has changed")           \
+    X(25, CHANGE, change, USER, "something of the network's setup changed, or how it was found")            \
+    X(27, INTERFACE_COUNTER, interface_counter, USER, "a counter of a network interface, when it changed")  \
+    X(28, COUNTER_SOURCE, counter_source, USER, "where counters come from, or why they do not")             \
+    X(33, REGION, region, USER, "a network of a region, as the operator named it")
 
 enum netwatch_record_kind {
 #define NETWATCH_KIND(number, upper, lower, maker, text) NETWATCH_RECORD_##upper = number,
@@ -97,6 +102,13 @@ struct netwatch_icmp {
     __u8 offender[16]; /* who sent it; own address where this host did */
 };
 
+/* What the IP header of a segment said when it arrived: how far it had come tells who sent it. */
+struct netwatch_header_look {
+    __u8 hop_limit; /* TTL or hop limit; 0: no such segment was seen */
+    __u8 reserved;
+    __u16 ip_id; /* IPv4 identification; 0 with IPv6 */
+};
+
 /* `sock` in all records: the socket cookie (as `ss -e` shows it), or the socket's kernel address on kernels
  * without. */
 
@@ -129,6 +141,8 @@ struct netwatch_connect {
     __s32 transmit_error; /* result of the last SYN retransmission: 0 or a negative errno */
     __u32 syn_retransmits;
     __u32 rtt_us; /* handshake round trip; NETWATCH_ABSENT_U32 unless established without retransmission */
+    struct netwatch_header_look syn_ack_look;
+    struct netwatch_header_look reset_look;
 };
 
 struct netwatch_accept {
@@ -170,10 +184,13 @@ struct netwatch_tcp_counters {
     __u32 rcv_wnd;
     __u32 mss_bytes;
     __u32 pmtu_bytes;
-    __u32 unacked_bytes; /* sent, not yet acknowledged */
-    __u32 unsent_bytes;  /* written by the application, not yet sent */
-    __u32 unread_bytes;  /* received in order, not yet read by the application */
-    __u32 hole_bytes;    /* 1 if segments wait behind a hole in the receive sequence, else 0 */
+    __u32 rcv_mss_bytes; /* the largest segment that arrives, as the kernel guesses: 536 at most until one did
+                          */
+    __u32 since_heard_jiffies; /* since the peer was last heard, be it a bare acknowledgement */
+    __u32 unacked_bytes;       /* sent, not yet acknowledged */
+    __u32 unsent_bytes;        /* written by the application, not yet sent */
+    __u32 unread_bytes;        /* received in order, not yet read by the application */
+    __u32 hole_bytes;          /* 1 if segments wait behind a hole in the receive sequence, else 0 */
     __u32 rto_jiffies;
     __u32 since_sent_jiffies;     /* since data was last sent */
     __u32 since_received_jiffies; /* since data was last received */
@@ -206,6 +223,8 @@ struct netwatch_close {
     __u8 reset_received;
     __u8 passive; /* 1: accepted here, 0: connected from here, 2: not known */
     __u8 peer_closed_first;
+    struct netwatch_header_look syn_ack_look; /* of a connection made from here */
+    struct netwatch_header_look reset_look;
 };
 
 enum netwatch_retransmit_why {
@@ -407,6 +426,81 @@ struct netwatch_translation {
     __u8 real_ip[16];            /* where the packets really go */
     __u16 real_port;
     __u16 reserved[3];
+};
+
+enum netwatch_change_subject {
+    NETWATCH_CHANGE_LINK = 1,
+    NETWATCH_CHANGE_ADDRESS = 2,
+    NETWATCH_CHANGE_ROUTE = 3,
+    NETWATCH_CHANGE_RULE = 4,      /* a policy routing rule */
+    NETWATCH_CHANGE_RULESET = 5,   /* nftables: a new generation */
+    NETWATCH_CHANGE_NAMESPACE = 6, /* REMOVED: its last process has ended, or its path is gone */
+    NETWATCH_CHANGE_MISSED = 7     /* the kernel could not queue all that it had to tell */
+};
+
+enum netwatch_change_action {
+    NETWATCH_CHANGE_FOUND = 1, /* so it was when the watch of the namespace began, no news */
+    NETWATCH_CHANGE_ADDED = 2,
+    NETWATCH_CHANGE_REMOVED = 3,
+    NETWATCH_CHANGE_CHANGED = 4
+};
+
+#define NETWATCH_LINK_UP 1      /* administratively */
+#define NETWATCH_LINK_CARRIER 2 /* the other end is there */
+
+/* Members that a subject does not have are zero. IPv4 addresses are mapped ones. */
+struct netwatch_change {
+    struct netwatch_header header;
+    __u64 generation; /* of the ruleset */
+    __u8 ip[16];      /* the address; where the route leads; what the rule asks of the source */
+    __u8 gateway[16];
+    __u32 ifindex;
+    __u32 mtu_bytes;
+    __u32 old_mtu_bytes; /* of a link that changed */
+    __u32 table;         /* of a route or rule */
+    __u32 priority;      /* the route's metric, the rule's preference */
+    __u32 pid;           /* who did it, for a namespace who lives there; 0: the kernel does not tell */
+    __u8 subject;        /* enum netwatch_change_subject */
+    __u8 action;         /* enum netwatch_change_action */
+    __u8 family;         /* 4 or 6 */
+    __u8 prefix_bits;    /* within the family */
+    __u8 link_state;     /* NETWATCH_LINK_* */
+    __u8 old_link_state; /* of a link that changed */
+    __u8 route_type;     /* RTN_UNICAST 1, BLACKHOLE 6, UNREACHABLE 7, PROHIBIT 8, THROW 9 */
+    __u8 protocol;       /* RTPROT_*: what kind of program the route is from */
+    char interface[16];
+    char comm[16]; /* of `pid` */
+};
+
+/* `counter` is of NETWATCH_COUNTERS in counters.h. The netns is 0 where it is the whole host's. */
+struct netwatch_counter {
+    struct netwatch_header header;
+    __u64 value; /* cumulative, or what is there now, as the catalogue says */
+    __u32 counter;
+    __u32 reserved;
+};
+
+struct netwatch_interface_counter {
+    struct netwatch_header header;
+    __u64 value;
+    __u32 counter;
+    __u32 ifindex;
+    char name[16];
+};
+
+struct netwatch_counter_source {
+    struct netwatch_header header;
+    __u32 source; /* of NETWATCH_COUNTER_SOURCES */
+    __u32 there;  /* 0: missing, `reason` says why */
+    char reason[96];
+};
+
+struct netwatch_region {
+    struct netwatch_header header;
+    __u8 network[16]; /* host bits zero */
+    __u8 bits;        /* of the prefix: up to 32 for an IPv4 network, 128 for an IPv6 one */
+    __u8 reserved[7];
+    char name[64];
 };
 
 #endif

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// Destinations that some attempts to connect reach and some do not; and silence before a SYN is sent again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "support/story.h"
+
+namespace netwatch::diagnosis {
+namespace {
+
+using model::FailureType;
+using model::IncidentState;
+using model::ScopeKind;
+using support::Story;
+using support::Watch;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr auto web = "10.0.0.1:443";
+
+enum class Fate { answered, at_retry, never };
+
+// Attempts at five a second, of which a share meets that fate from `fault_from` to `fault_to`.
+void attempts(Story& story, double from, double to, std::string_view peer, double share, Fate fate,
+              unsigned seed, double fault_from, double fault_to) {
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> draw(0, 1);
+    for (double at = from; at < to; at += 0.2) {
+        const bool hit = at >= fault_from && at < fault_to && draw(random) < share;
+        if (!hit || fate == Fate::answered)
+            story.connects(at, peer);
+        else if (fate == Fate::at_retry)
+            story.connects_at_retry(at, peer);
+        else
+            story.is_unanswered(at, peer, 3.5);
+    }
+}
+
+// A kept connection that moves twenty segments a second, of which so many are lost.
+void data(Story& story, double from, double to, std::string_view peer, std::uint32_t lost = 0,
+          double fault_from = 0) {
+    auto flow = story.flow(from, peer);
+    for (double at = std::ceil(from) + 1; at < to; at += 1) {
+        flow.sends(20, at >= fault_from ? lost : 0);
+        flow.receives(5);
+        flow.since(0.3, 0.2);
+        story.look(at, flow);
+    }
+}
+
+TEST(DiagnosisHandshakes, SynsGetLostAndDataDoesNot) {
+    for (const unsigned seed : {1U, 2U, 3U}) {
+        Story story;
+        attempts(story, 0, 80, web, 0.3, Fate::at_retry, seed, 15, 40);
+        data(story, 1, 80, web);
+        Watch watch(story);
+        watch.until(35);
+        const auto alarm = watch.alarm();
+        EXPECT_EQ(alarm.type, FailureType::packet_loss) << seed;
+        EXPECT_EQ(alarm.cause, "syn_only") << seed;
+        EXPECT_EQ(alarm.destination->endpoint.to_string(), "10.0.0.1") << seed;
+        watch.until(80);
+        EXPECT_THAT(watch.alarms(), IsEmpty()) << seed;
+        EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::packet_loss)) << seed;
+    }
+}
+
+// What loses SYNs loses data: that is the loss judge's, and one incident.
+TEST(DiagnosisHandshakes, SynsThatAreLostWithDataAreLoss) {
+    Story story;
+    attempts(story, 0, 60, web, 0.25, Fate::at_retry, 5, 15, 50);
+    data(story, 1, 60, web, 5, 15);
+    data(story, 1.2, 60, web, 5, 15);
+    Watch watch(story);
+    watch.until(45);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+    EXPECT_EQ(watch.alarm().cause, "forward");
+    EXPECT_EQ(watch.told().size(), 1U);
+}
+
+// Whoever is sent to the dead backend stays there, however often its SYN is sent again.
+TEST(DiagnosisHandshakes, OneDeadBackendOfThree) {
+    for (const unsigned seed : {1U, 2U, 3U}) {
+        Story story;
+        attempts(story, 0, 90, web, 0.33, Fate::never, seed, 15, 45);
+        data(story, 1, 90, web);
+        Watch watch(story);
+        watch.until(40);
+        const auto alarm = watch.alarm();
+        EXPECT_EQ(alarm.type, FailureType::load_balancer) << seed;
+        EXPECT_EQ(alarm.cause, "backend_silent") << seed;
+        watch.until(90);
+        EXPECT_THAT(watch.alarms(), IsEmpty()) << seed;
+        EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::load_balancer)) << seed;
+    }
+}
+
+// Several destinations lose the same share for good: never as many load balancers.
+TEST(DiagnosisHandshakes, OneDeadPathOfThreeForSeveralDestinations) {
+    Story story;
+    unsigned seed = 11;
+    for (const auto* peer : {"10.0.0.1:443", "10.7.0.9:443", "10.9.3.4:80"}) {
+        attempts(story, 0, 90, peer, 0.33, Fate::never, seed++, 15, 45);
+        data(story, 1, 90, peer);
+    }
+    Watch watch(story);
+    watch.until(40);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::routing_failure);
+    EXPECT_EQ(alarm.cause, "path_member");
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::path);
+    EXPECT_EQ(alarm.scope.members.size(), 3U);
+    watch.until(90);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+// A queue that overflows while the process accepts slowly: those that get in wait, too.
+TEST(DiagnosisHandshakes, RetriesThatHelpWhereAnswersAreLateAreAFullQueue) {
+    Story story;
+    attempts(story, 0, 60, web, 0.4, Fate::at_retry, 4, 15, 60);
+    data(story, 1, 60, web);
+    for (int i = 0; i < 160; ++i) {
+        const double at = 0.5 + i * 0.35;
+        auto flow = story.flow(at, web);
+        const double late = at > 15 ? 1.6 : 0.02;
+        flow.sends(1);
+        flow.receives(1);
+        flow.since(late, 0.001);
+        story.close(at + late, flow);
+    }
+    Watch watch(story);
+    watch.until(40);
+    const auto alarms = watch.alarms();
+    const auto full = std::ranges::find(alarms, FailureType::connection_exhaustion, &model::Incident::type);
+    ASSERT_NE(full, alarms.end());
+    EXPECT_EQ(full->cause, "listen_backlog");
+}
+
+// Attempts fail only while many connections are open: what is scarce there has run out.
+TEST(DiagnosisHandshakes, RetriesThatHelpOnlyInACrowdAreATableThatIsFull) {
+    Story story;
+    std::mt19937 random(7);
+    std::uniform_real_distribution<double> draw(0, 1);
+    data(story, 0.5, 80, web);
+    for (int i = 0; i < 300; ++i) {
+        const double at = 1 + i * 0.25;
+        const bool crowd = i >= 60 && (i / 6) % 2 == 0;
+        std::vector<support::Flow> beside;
+        if (crowd && i % 6 == 0) {
+            for (int k = 0; k < 20; ++k) beside.push_back(story.flow(at - 0.1 + k * 0.001, web));
+            for (const auto& flow : beside) story.close(at + 1.4, flow);
+        }
+        if (crowd && draw(random) < 0.7)
+            story.connects_at_retry(at, web);
+        else
+            story.connects(at, web);
+    }
+    Watch watch(story);
+    watch.until(60);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::connection_exhaustion);
+    EXPECT_EQ(alarm.cause, "nat_ports_remote");
+}
+
+TEST(DiagnosisHandshakes, AnOutageThatComesAndGoesIsNotPartial) {
+    Story story;
+    story.healthy(0, 15, 0.2, web).unanswered(15, 21, 0.2, web, 3.5).healthy(25, 80, 0.2, web);
+    data(story, 1, 15, web);
+    Watch watch(story);
+    watch.until(80);
+    EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::load_balancer)));
+    EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::packet_loss)));
+}
+
+TEST(DiagnosisHandshakes, ALostSynNowAndThenIsNothing) {
+    for (const unsigned seed : {1U, 2U, 3U, 4U}) {
+        Story story;
+        attempts(story, 0, 300, web, 0.01, seed % 2 == 0 ? Fate::at_retry : Fate::never, seed, 0, 300);
+        data(story, 1, 300, web);
+        Watch watch(story, 0.2);
+        watch.until(300);
+        EXPECT_THAT(watch.ever_alarmed(), IsEmpty()) << seed;
+    }
+}
+
+// Connections come and go beside a pool; beyond `limit` the service ends them as soon as they are made.
+void crowd(Story& story, double from, double to, std::uint32_t limit, std::uint32_t most, bool asks) {
+    struct Open {
+        support::Flow flow;
+        double until;
+    };
+    std::vector<Open> open;
+    std::mt19937 random(3);
+    std::uniform_real_distribution<double> draw(0, 1);
+    const auto finish = [&](Open& one, double at) {
+        one.flow.receives(2);
+        one.flow.since(0.2, 0.1);
+        story.close(at, one.flow);
+    };
+    for (double at = from; at < to; at += 0.1) {
+        std::erase_if(open, [&](Open& one) {
+            if (one.until > at) return false;
+            finish(one, one.until);
+            return true;
+        });
+        // More in some moments than in others.
+        const std::uint32_t wanted = std::sin(at / 2) > 0 ? most : most / 2;
+        if (open.size() >= wanted) continue;
+        auto flow = story.flow(at, web);
+        if (asks) flow.sends(1);
+        if (open.size() < limit) {
+            open.push_back({flow, at + 1 + draw(random)});
+            continue;
+        }
+        flow.since(0.001, 5);
+        story.close(at + 0.003, flow, true);
+    }
+    for (Open& one : open) finish(one, to + 0.1);
+}
+
+TEST(DiagnosisLimits, ConnectionsThatAreEndedAtOnceInACrowd) {
+    for (const bool asks : {false, true}) {
+        Story story;
+        crowd(story, 0, 15, 1'000, 14, asks);
+        crowd(story, 15.2, 45, 9, 14, asks);
+        crowd(story, 45.4, 80, 1'000, 14, asks);
+        Watch watch(story);
+        watch.until(40);
+        const auto alarm = watch.alarm();
+        EXPECT_EQ(alarm.type, FailureType::connection_exhaustion) << asks;
+        EXPECT_EQ(alarm.cause, "remote_limit") << asks;
+        watch.until(80);
+        EXPECT_THAT(watch.alarms(), IsEmpty()) << asks;
+        EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::connection_exhaustion)) << asks;
+    }
+}
+
+// A service that crashes at some requests does so whoever else is there.
+TEST(DiagnosisLimits, ConnectionsThatAreEndedWhoeverIsBesideThemAreNone) {
+    Story story;
+    std::mt19937 random(5);
+    std::uniform_real_distribution<double> draw(0, 1);
+    for (double at = 0; at < 60; at += 0.2) {
+        auto flow = story.flow(at, web);
+        flow.sends(1);
+        if (at > 15 && draw(random) < 0.4) {
+            flow.since(0.001, 5);
+            story.close(at + 0.003, flow, true);
+        } else {
+            flow.receives(1);
+            flow.since(0.01, 0.005);
+            story.close(at + 0.02 + 2 * draw(random), flow);
+        }
+    }
+    Watch watch(story);
+    watch.until(50);
+    EXPECT_EQ(watch.alarm().type, FailureType::connection_reset);
+}
+
+TEST(DiagnosisLimits, UnusedConnectionsThatAServerClosesNowAndThenAreNone) {
+    Story story;
+    for (double at = 0; at < 200; at += 0.2) {
+        auto flow = story.flow(at, web);
+        flow.sends(1);
+        flow.receives(1);
+        flow.since(0.01, 0.005);
+        story.close(at + 0.5, flow);
+    }
+    for (double at = 0.05; at < 200; at += 11) {
+        const auto flow = story.flow(at, web);
+        story.close(at + 0.3, flow, true);
+    }
+    Watch watch(story, 0.2);
+    watch.until(200);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSuspicion, ASynOlderThanAnyHandshakeIsSuspectedBeforeItIsSentAgain) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).healthy(0, 30, 0.1, "10.5.0.1:80").unanswered(10.1, 20, 0.25, web, 4);
+    Watch watch(story, 0.02);
+    watch.until(10.45);
+    const auto incidents = watch.incidents();
+    ASSERT_EQ(incidents.size(), 1U);
+    EXPECT_EQ(incidents.front().state, IncidentState::suspected);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    watch.until(14);
+    EXPECT_EQ(watch.alarms().size(), 1U);
+}
+
+TEST(DiagnosisSuspicion, WithoutAnybodyWhoAnswersItMayBeThisHost) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).healthy(0, 10, 0.1, "10.5.0.1:80").unanswered(10.1, 11, 0.25, web, 4);
+    Watch watch(story, 0.02);
+    watch.until(10.9);
+    EXPECT_THAT(watch.incidents(), IsEmpty());
+}
+
+TEST(DiagnosisSuspicion, AnAnswerThatComesAfterAllTakesItBack) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).healthy(0, 30, 0.1, "10.5.0.1:80");
+    story.connects(10.1, web, {}, 600);
+    story.healthy(10.8, 30, 0.25, web);
+    Watch watch(story, 0.02);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    for (const auto& incident : watch.incidents()) EXPECT_EQ(incident.severity, model::Severity::info);
+}
+
+}  // namespace
+}  // namespace netwatch::diagnosis
