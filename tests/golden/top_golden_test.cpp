@@ -51,7 +51,7 @@ ViewModel showing(model::HostView view) {
 model::HostView crowded() {
     auto view = support::failing_view();
     const auto clean = view.destinations[2];
-    for (int i = 0; i < 400; ++i) {
+    for (int i = 0; i < 250; ++i) {
         auto row = clean;
         row.ref.name = "shard-" + std::to_string(i) + ".internal";
         row.ref.endpoint.port = static_cast<std::uint16_t>(6000 + i);

@@ -20,7 +20,7 @@ namespace netwatch::top {
 // What the screen needs: not all of 100,000 destinations, but what present::narrowed() leaves of them.
 struct Question {
     // More than anybody scrolls through; what is further down is found by the filter.
-    static constexpr std::size_t most_rows = 500;
+    static constexpr std::size_t most_rows = 300;
 
     present::RowQuery query;
     std::optional<model::Endpoint> ladder_of;
