@@ -6,6 +6,7 @@ label is written here and nowhere else.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import resource
@@ -392,12 +393,15 @@ _DROPPER = """
 
 SEC("tc")
 int drop(struct __sk_buff *skb) {
+    unsigned int end = skb->protocol == bpf_htons(ETH_P_IP) ? 16 : 36; /* of the destination, its last four bytes */
+    __be32 tail;
     unsigned int at = ETH_HLEN + (skb->protocol == bpf_htons(ETH_P_IP) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
     struct tcphdr tcp;
 
     if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) return TC_ACT_OK;
     if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp))) return TC_ACT_OK;
-    return tcp.dest == bpf_htons(PORT) ? TC_ACT_SHOT : TC_ACT_OK;
+    if (bpf_skb_load_bytes(skb, ETH_HLEN + end, &tail, sizeof(tail))) return TC_ACT_OK;
+    return tcp.dest == bpf_htons(PORT) && tail == bpf_htonl(TAIL) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 char LICENSE[] SEC("license") = "GPL";
 """
@@ -407,9 +411,10 @@ def program_drops(rig: Rig, family: int, ip: str, port: int) -> Fault:
     """A BPF program of tc on this host's interface drops what leaves for one port."""
     built = rig.directory / "dropper.o"
     include = f"/usr/include/{os.uname().machine}-linux-gnu"
+    tail = int.from_bytes(ipaddress.ip_address(ip).packed[-4:])
     namespaces.run(
         None,
-        ["clang", "-O2", "-g", "-target", "bpf", f"-DPORT={port}", f"-I{include}", "-x", "c", "-", "-c", "-o", str(built)],
+        ["clang", "-O2", "-g", "-target", "bpf", f"-DPORT={port}", f"-DTAIL={tail:#x}", f"-I{include}", "-x", "c", "-", "-c", "-o", str(built)],
         stdin=_DROPPER,
     )
     rig.run("cli", ["tc", "qdisc", "add", "dev", "eth0", "clsact"])

@@ -316,6 +316,9 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
             const std::uint32_t twice = since(counters.segments_twice, socket.segments_twice);
             path.resent = since(since(counters.holes_resent, socket.holes_resent), twice);
         }
+        // What fills a hole that nothing filled for so long was swallowed, not lost by chance.
+        if (socket.hole_since != 0) path.out_of_order = 0;
+        if (socket.hole_since != 0 && path.resent) path.resent = 0;
         path.disproved = since(counters.dsack_dups, socket.dsack_dups);
         path.overtaken = counters.reord_seen != socket.reord_seen;
         path.needless = needless(socket, counters, now, hz, path.queue_full);
