@@ -861,7 +861,8 @@ def fill_table(rig: Rig, first: int, last: int) -> None:
             for far, port in ways
         )
     )
-    rig.run("cli", ["conntrack", "-R", str(path)], check=False)  # it ends where there is no room
+    loading = rig.spawn("cli", ["conntrack", "-R", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    loading.wait(100)  # it ends where there is no room
 
 
 def table_full(rig: Rig, held: int, limit: int, destinations: list[tuple[str, int]]) -> Fault:

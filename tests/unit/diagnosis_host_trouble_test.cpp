@@ -237,6 +237,18 @@ TEST(DiagnosisLocalQueue, ThatSynsFallToIsTheUplinks) {
     EXPECT_THAT(watch.alarms(), IsEmpty());
 }
 
+TEST(DiagnosisLocalQueue, ThatDropsAFourthOfAllIsTheUplinks) {
+    Story story;
+    story.healthy(0, 40, 0.5, shop);
+    queue(story, 8, 24, 33);
+    Watch watch(story);
+    watch.until(16);
+    EXPECT_EQ(watch.alarm().cause, "local_queue");
+    EXPECT_GE(watch.alarm().first_affected_at, support::utc(8));
+    watch.until(40);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
 TEST(DiagnosisLocalQueue, ThatABulkTransferFillsHurtsNobody) {
     Story story;
     story.healthy(0, 40, 0.5, shop);
@@ -295,8 +307,10 @@ TEST(DiagnosisLossHere, BeyondTheCloudsAllowanceIsItsLimit) {
 
 TEST(DiagnosisLossHere, CountedByTheQueueIsASet) {
     Story story = lossy_upload();
-    for (unsigned second = 7; second < 25; ++second)
+    for (unsigned second = 7; second < 25; ++second) {
+        story.link_counts(second, NETWATCH_COUNTER_QDISC_PACKETS, 525 * (second - 7));
         story.link_counts(second, NETWATCH_COUNTER_QDISC_DROPS, 25 * (second - 7));
+    }
     Watch watch(story);
     watch.until(20);
     EXPECT_EQ(watch.alarm().cause, "local_queue");
