@@ -84,11 +84,11 @@ private:
     };
     struct KeptPoint {
         core::UtcNs at;
-        std::uint32_t attempts;
-        std::uint32_t failed;
-        float rtt_us; /* NaN: not measured */
-        float loss_share;
-        float bytes;
+        std::uint32_t attempts = 0;
+        std::uint32_t failed = 0;
+        float rtt_us = 0; /* NaN: not measured */
+        float loss_share = 0;
+        float bytes = 0;
     };
     struct Track {
         std::shared_ptr<const Who> who;

@@ -53,8 +53,8 @@ enum class Key : std::uint8_t {
 class ViewModel {
 public:
     ViewModel() = default;
-    ViewModel(ViewModel&&) = default;
-    ViewModel& operator=(ViewModel&&) = default;
+    ViewModel(ViewModel&&) noexcept = default;
+    ViewModel& operator=(ViewModel&&) noexcept = default;
     ViewModel(const ViewModel&) = delete; /* rows_ points into shown_ */
     ViewModel& operator=(const ViewModel&) = delete;
     ~ViewModel() = default;
