@@ -754,16 +754,11 @@ def carrier_lost(rig: Rig) -> Fault:
     return Fault(label, lambda: rig.ip("r1", "link", "set", "cli", "up"))
 
 
-def gateway_mute(rig: Rig, unplugged: bool) -> Fault:
-    """The gateway takes no part in address resolution any more, or its port leads elsewhere while the link stays up."""
-    breaks, mends = (
-        (("link", "set", "cli", "nomaster"), ("link", "set", "cli", "master", "lan0"))
-        if unplugged
-        else (("link", "set", "lan0", "arp", "off"), ("link", "set", "lan0", "arp", "on"))
-    )
-    rig.ip("r1", *breaks)
+def gateway_mute(rig: Rig) -> Fault:
+    """The gateway takes no part in address resolution any more."""
+    rig.ip("r1", "link", "set", "lan0", "arp", "off")
     label = Label("neighbor_failure", ("gateway",), scope_kinds=("uplink",), scope_values=("eth0",))
-    return Fault(label, lambda: rig.ip("r1", *mends))
+    return Fault(label, lambda: rig.ip("r1", "link", "set", "lan0", "arp", "on"))
 
 
 def spare_link(rig: Rig) -> None:

@@ -736,7 +736,7 @@ CHANGES: list[Scenario] = [
         42,
         "the gateway answers no address resolution",
         world.two_ports,
-        lambda lab: faults.gateway_mute(lab.rig, lab.rng.random() < 0.5),
+        lambda lab: faults.gateway_mute(lab.rig),
     ),
     _healthy("containers", "containers' links and addresses come and go", world.port_with_siblings, _containers),
     _healthy("rulesets", "a ruleset that drops nothing is loaded again and again", world.port_with_siblings, _rulesets),

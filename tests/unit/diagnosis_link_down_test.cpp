@@ -153,6 +153,20 @@ TEST(DiagnosisLinkDown, ALinkThatIsBackIsNotAnotherFaultMeanwhile) {
     EXPECT_EQ(watch.incidents().front().cause, "carrier");
 }
 
+// A link that is set up has its carrier a moment later: that is no other cause.
+TEST(DiagnosisLinkDown, OneThatComesUpWithoutItsCarrierAtFirstWasSetDown) {
+    Story story = a_host();
+    story.link(20, NETWATCH_CHANGE_CHANGED, "eth0", 2, 0, works);
+    story.link(26, NETWATCH_CHANGE_CHANGED, "eth0", 2, no_carrier, 0);
+    story.healthy(0, 20, 0.4, "10.0.0.1:80");
+    for (int i = 0; i < 40; ++i) story.call_fails(20.1 + i * 0.4, "10.0.0.1:80", ENETUNREACH);
+    Watch watch(story);
+    watch.until(28);
+    EXPECT_EQ(watch.alarm().cause, "admin");
+    watch.until(33);
+    EXPECT_EQ(watch.alarm().cause, "carrier");
+}
+
 // It is back and what it took with it is not: that is what fails then.
 TEST(DiagnosisLinkDown, RoutesThatAreNotBackAreMissedLater) {
     Story story = a_host();

@@ -281,12 +281,13 @@ const Link* blame_uplink(Finding& finding, const Scene& scene, const Leaves& lea
 Finding dead_link(const Scene& scene, const Leaves& leaves) {
     Finding finding = start(scene, leaves);
     const Link& link = *blame_uplink(finding, scene, leaves);
-    single(finding, FailureType::link_down, std::string(link.down_cause));
+    const std::string_view cause = link.cause(scene.now);
+    single(finding, FailureType::link_down, std::string(cause));
     const std::string since =
         link.down_since == 0 ? "since before netwatch watched it" : scene.ago(link.down_since);
-    const std::string_view what = link.down_cause == "admin"     ? "was set down"
-                                  : link.down_cause == "carrier" ? "lost its carrier"
-                                                                 : "was removed";
+    const std::string_view what = cause == "admin"     ? "was set down"
+                                  : cause == "carrier" ? "lost its carrier"
+                                                       : "was removed";
     explain_answer(finding, scene, leaves, "link_down", fmt::format("link {} {} {}", link.name, what, since));
     rule_out(finding, FailureType::neighbor_failure, "the link itself is down: no neighbour could answer");
     rule_out(finding, FailureType::host_unreachable, "no packet leaves over a link that is down");

@@ -50,11 +50,12 @@ void Network::add_link(const netwatch_change& change) {
     link.removed = change.action == NETWATCH_CHANGE_REMOVED;
     link.up = !link.removed && (change.link_state & NETWATCH_LINK_UP) != 0;
     link.carrier = link.up && (change.link_state & NETWATCH_LINK_CARRIER) != 0;
+    link.state_since = change.header.at_ns;
     if (link.works()) {
         if (!worked && !is_new) link.back_since = change.header.at_ns;
-    } else {
+    } else if (worked || is_new || link.removed) {
         if (worked || (is_new && !found)) link.down_since = change.header.at_ns;
-        link.down_cause = link.removed ? "removed" : link.up ? "carrier" : "admin";
+        link.went_down = link.removed ? "removed" : link.up ? "carrier" : "admin";
     }
     // The kernel takes the routes of a link that is set down, those of IPv4 without a word.
     if (!link.up) lose_routes(key);

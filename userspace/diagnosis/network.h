@@ -26,9 +26,16 @@ struct Link {
     bool removed = false;
     core::BootNs down_since = 0;   // when it last went down; 0: before it was watched, or never
     core::BootNs back_since = 0;   // when it last came back
-    std::string_view down_cause;   // how it last went down: admin, carrier, removed; empty: it never did
+    core::BootNs state_since = 0;  // its latest change of state
+    std::string_view went_down;    // how it last did: admin, carrier, removed; empty: it never did
     core::BootNs known_since = 0;  // 0: it was there when the watch began
     [[nodiscard]] bool works() const { return up && carrier && !removed; }
+    // Why it is down, or was. A link that is set up has its carrier a moment later; where it does not come,
+    // that is why.
+    [[nodiscard]] std::string_view cause(core::BootNs now) const {
+        const bool left_without = up && !carrier && state_since + 5 * core::ns_per_s < now;
+        return left_without ? "carrier" : went_down;
+    }
 };
 
 class Network {
