@@ -43,6 +43,7 @@ class Label:
     netns: int | None = None  # the source's
     real: tuple[str, int] | None = None  # the peer behind NAT
     symptoms: bool = False  # the fault spoils what stands above it, too: there must be some
+    momentary: bool = False  # it has happened and is over: those hurt make new connections, whatever the heal does
     roots: int = 1  # two faults at once are two incidents
     also: tuple["Label", ...] = ()  # the others'
     set_allowed: tuple[
@@ -581,7 +582,8 @@ def state_lost(rig: Rig, family: int, ip: str, port: int, how: str) -> Fault:
     heal = _refuse_unknown(rig, family, ip, port, how)
     rig.run("r2", ["conntrack", "-F"])
     set_allowed = ("load_balancer",) if how == "silent" else ()
-    return Fault(Label("firewall_block", ("state_lost",), set_allowed=set_allowed, **_at(ip, port)), heal)
+    label = Label("firewall_block", ("state_lost",), set_allowed=set_allowed, momentary=True, **_at(ip, port))
+    return Fault(label, heal)
 
 
 def peer_restarted(rig: Rig, nginx: Nginx, ip: str, port: int) -> Fault:
@@ -591,7 +593,7 @@ def peer_restarted(rig: Rig, nginx: Nginx, ip: str, port: int) -> Fault:
     rig.run(nginx.host, ["ss", "-K", "-tn", "sport", "=", f":{port}"])
     mute()
     nginx.start()
-    return Fault(Label("connection_reset", ("half_open",), **_at(ip, port)), lambda: None)
+    return Fault(Label("connection_reset", ("half_open",), momentary=True, **_at(ip, port)), lambda: None)
 
 
 def port_elsewhere(rig: Rig, family: int, ip: str, port: int, real_ip: str) -> Callable[[], None]:

@@ -301,7 +301,7 @@ def _judge_times(run: Run, result: Result, chosen: dict) -> None:
         return
     result.clear_s = round(resolved[-1] - run.healed_at, 3)
     too_early_s = (run.heal_began_at or run.healed_at) - resolved[-1]
-    if too_early_s > 0:
+    if too_early_s > 0 and not run.label.momentary:
         result.reasons.append(f"resolved {too_early_s:.3f} s before the heal")
     if result.clear_s > CLEAR_WITHIN_S:
         result.reasons.append(f"resolved after {result.clear_s} s, allowed {CLEAR_WITHIN_S:.0f}")

@@ -522,7 +522,7 @@ VARIANTS: list[Scenario] = [
         "path_mtu_forward_probing",
         38,
         "full segments disappear on the way there, and the kernel probes for smaller ones",
-        world.upload_load,
+        world.new_uploads_load,
         lambda lab: faults.full_segments_swallowed(
             lab.rig, lab.family, lab.ip(lab.victim), lab.rng.choice((1280, 1400, 1460)), probing=True
         ),

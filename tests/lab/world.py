@@ -178,6 +178,13 @@ def upload_load(lab: Lab) -> None:
     lab.background()
 
 
+def new_uploads_load(lab: Lab) -> None:
+    """The same, and new connections that upload at once."""
+    upload_load(lab)
+    size = 1024 * lab.rng.randrange(17, 43)
+    lab.client("connects", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(2.3, 3.7), size=size, timeout=7.3)
+
+
 def download_load(lab: Lab) -> None:
     lab.nginx_on(*SERVERS)
     targets = [lab.at(lab.victim, lab.ports[0])]

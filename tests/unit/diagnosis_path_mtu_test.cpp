@@ -116,6 +116,56 @@ TEST(DiagnosisPathMtu, IsOneOfASetUntilAConnectionIsMade) {
     EXPECT_EQ(watch.alarm().type, FailureType::path_mtu_blackhole);
 }
 
+// Kept connections that get stuck at second 15. From second 18 on their segments are smaller; `pass` says
+// whether those are acknowledged.
+Story kept_connections_shrink(bool pass) {
+    Story story;
+    story.healthy(0, 40, 0.5, web);
+    std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web), story.flow(0.3, web)};
+    for (Flow& flow : flows) {
+        flow.counters.mss_bytes = mss;
+        flow.counters.pmtu_bytes = 1'500;
+    }
+    for (int look = 1; look < 40; ++look) {
+        for (Flow& flow : flows) {
+            if (look >= 18) flow.counters.mss_bytes = 1'024;
+            if (look < 15 || (look >= 18 && pass)) {
+                flow.counters.retransmits = 0;
+                flow.counters.packets_out = flow.counters.unacked_bytes = 0;
+                flow.counters.data_segs_out += 20;
+                flow.counters.delivered += 20;
+                flow.counters.bytes_sent += 20ULL * flow.counters.mss_bytes;
+                flow.counters.bytes_acked += 20ULL * flow.counters.mss_bytes;
+                flow.since(0.05, 20);
+            } else {
+                flow.counters.retransmits = static_cast<__u8>(look - 14);
+                flow.counters.total_retrans += 1;
+                flow.counters.data_segs_out += 1;
+                flow.counters.packets_out = 10;
+                flow.counters.unacked_bytes = 10 * mss;
+                flow.since(look - 14.8, 20);
+                story.times_out(look - 0.3, flow, flow.counters.retransmits);
+            }
+            story.look(look, flow);
+        }
+    }
+    return story;
+}
+
+TEST(DiagnosisPathMtu, KeptConnectionsThatGoOnWithSmallerSegmentsAreProof) {
+    Watch watch(kept_connections_shrink(true));
+    watch.until(25);
+    EXPECT_EQ(watch.alarm().type, FailureType::path_mtu_blackhole);
+    watch.until(40);
+    EXPECT_THAT(watch.alarms(), IsEmpty());  // the kernel has worked around it
+}
+
+TEST(DiagnosisPathMtu, SmallerSegmentsThatDoNotPassAreNoProof) {
+    Watch watch(kept_connections_shrink(false));
+    watch.until(40);
+    EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::path_mtu_blackhole)));
+}
+
 // With tcp_mtu_probing the kernel sends smaller segments after some timeouts, and they pass.
 TEST(DiagnosisPathMtu, ConnectionsThatGoOnWithSmallerSegmentsAreProof) {
     Story story;

@@ -17,6 +17,7 @@ using model::FailureType;
 using support::Flow;
 using support::Story;
 using support::Watch;
+using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr auto api = "10.0.0.1:8080";
@@ -177,6 +178,26 @@ TEST(DiagnosisResets, OnlyWhatHasRestedIsCutByAMiddlebox) {
     ASSERT_NE(limit, alarm.evidence.end());
     EXPECT_GE(std::get<double>(limit->value), 8);
     EXPECT_LE(std::get<double>(limit->value), 13);
+}
+
+// Made ahead of need, first used after `rest_s`.
+TEST(DiagnosisResets, AConnectionThatNothingWasAskedOfRestsSinceItWasMade) {
+    Story story;
+    requests(story, 0, 60, 0.3, End::answered);
+    for (int i = 0; i < 8; ++i) {
+        const double at = 20.1 + 2 * i;
+        Flow flow = story.flow(at, api);
+        for (double look = std::ceil(at); look < at + 12; look += 1) {
+            flow.since(look - at, look - at);
+            story.look(look, flow);
+        }
+        flow.counters.bytes_sent += 1'000;
+        flow.since(0.01, 12);
+        story.close(at + 12, flow, true);
+    }
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::idle_timeout_drop));
 }
 
 TEST(DiagnosisResets, RestsThatWereSurvivedBeforeTheLimitSayNothing) {

@@ -21,7 +21,7 @@ void FullSegments::add(const FlowChange& change, core::BootNs began) {
         shrunk_.clear();
         return;
     }
-    if (change.shrunk && !stuck_.empty() && shrunk_.size() < kept) {
+    if (change.shrunk && change.progress && !stuck_.empty() && shrunk_.size() < kept) {
         shrunk_.insert(change.path.sock);
         shrunk_bytes_ = change.segment_bytes;
     }
@@ -40,7 +40,12 @@ void FullSegments::add(const FlowChange& change, core::BootNs began) {
 }
 
 bool FullSegments::swallowed(core::BootNs now) const {
-    return stuck_.size() >= enough_stuck && made_since_ && stuck_at_ + quiet_ns >= now;
+    const bool small_pass = made_since_ || shrunk_.size() >= enough_stuck;
+    return stuck_.size() >= enough_stuck && small_pass && stuck_at_ + quiet_ns >= now;
+}
+
+bool FullSegments::worked_around(core::BootNs now) const {
+    return !shrunk_.empty() && stuck_at_ + quiet_ns < now;
 }
 
 }  // namespace netwatch::diagnosis

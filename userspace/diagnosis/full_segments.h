@@ -18,10 +18,13 @@ public:
     // A look at a connection to it that began at `began`; 0: before the agent.
     void add(const FlowChange& change, core::BootNs began);
 
-    // Connections are stuck on full segments, one of them although it was made since the first one is.
+    // Connections are stuck on full segments, and smaller ones pass: one of them was made since the first one
+    // is, or they went on once the kernel had made their segments smaller.
     [[nodiscard]] bool swallowed(core::BootNs now) const;
     // Full segments are acknowledged again.
     [[nodiscard]] bool pass() const { return acknowledged_at_ > stuck_at_; }
+    // All go on with smaller segments, and have done so for a while.
+    [[nodiscard]] bool worked_around(core::BootNs now) const;
     [[nodiscard]] core::BootNs onset() const { return onset_; }
     [[nodiscard]] core::BootNs stuck_at() const { return stuck_at_; }
     [[nodiscard]] std::size_t stuck() const { return stuck_.size(); }

@@ -401,7 +401,8 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         }
         case Family::size: {
             const Address* address = scene.destinations.find_address(entry.address);
-            return address != nullptr && full_segments_pass(*address, entry.incident.cause == "reverse");
+            return address != nullptr &&
+                   full_segments_pass(*address, entry.incident.cause == "reverse", scene.now);
         }
         case Family::latency:
             return any_member([&](const Destination& d) { return as_quick_as_usual(d, scene.now); }) &&

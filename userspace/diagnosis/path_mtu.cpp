@@ -116,9 +116,10 @@ bool full_segments_missing(const Address& address, core::BootNs now) {
     return (address.full_segments && address.full_segments->swallowed(now)) || arrivals_missing(address, now);
 }
 
-bool full_segments_pass(const Address& address, bool from_there) {
-    return from_there ? address.full_arrivals && address.full_arrivals->pass()
-                      : address.full_segments && address.full_segments->pass();
+bool full_segments_pass(const Address& address, bool from_there, core::BootNs now) {
+    if (from_there) return address.full_arrivals && address.full_arrivals->pass();
+    const auto& full = address.full_segments;
+    return full && (full->pass() || full->worked_around(now));
 }
 
 std::vector<Finding> judge_path_mtu(const Scene& scene, const std::set<AddressKey>& suspects) {

@@ -328,7 +328,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
         change.active = true;
         if (socket.active_at != 0) change.idled_ns = since(socket.last_look, socket.active_at);
     }
-    socket.active_at = active_at;
+    socket.active_at = std::max(active_at, socket.began);  // nothing asked yet: it rests since it was made
     look_at_full_segments(change, socket, counters);
     if (!socket.passive) look_at_arrivals(change, socket, counters, hz, life);
     follow_flight(change, socket, counters, now, hz);

@@ -254,7 +254,7 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
             lossy_.insert({model::remote_ip(tuple), socket.passive ? 0 : socket.destination.netns});
         }
     }
-    if (change.stuck && !socket.passive) {
+    if ((change.stuck || (change.shrunk && peer.full_segments)) && !socket.passive) {
         if (!peer.full_segments) peer.full_segments = std::make_unique<FullSegments>();
         oversized_.insert({model::remote_ip(tuple), socket.destination.netns});
     }
