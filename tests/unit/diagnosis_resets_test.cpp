@@ -180,7 +180,26 @@ TEST(DiagnosisResets, OnlyWhatHasRestedIsCutByAMiddlebox) {
     EXPECT_LE(std::get<double>(limit->value), 13);
 }
 
-// Made ahead of need, first used after `rest_s`.
+TEST(DiagnosisResets, WhatRestedBeforeTheFirstThatWasCutMayHaveBeenSpared) {
+    Story story = kept(12, 8, 90, 24);
+    // At rest since second 2, and used when others have been cut already: the firewall knew it from before.
+    Flow spared = story.flow(1.1, api);
+    spared.sends(1);
+    spared.receives(1);
+    for (int look = 2; look < 60; ++look) {
+        if (look == 30) {
+            spared.sends(1);
+            spared.receives(1);
+        }
+        const double last_use = look < 30 ? 1.95 : 29.95;
+        spared.since(look - last_use + 0.01, look - last_use);
+        story.look(look, spared);
+    }
+    Watch watch(story);
+    watch.until(80);
+    EXPECT_EQ(watch.alarm().type, FailureType::idle_timeout_drop);
+}
+
 TEST(DiagnosisResets, AConnectionThatNothingWasAskedOfRestsSinceItWasMade) {
     Story story;
     requests(story, 0, 60, 0.3, End::answered);

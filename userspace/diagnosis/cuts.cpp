@@ -27,6 +27,13 @@ core::BootNs Cuts::first_asked() const {
     return latest_.empty() ? 0 : std::ranges::min(latest_, {}, &Cut::asked_at).asked_at;
 }
 
+core::BootNs Cuts::first_rest() const {
+    core::BootNs earliest = ~core::BootNs{0};
+    for (const Cut& cut : latest_)
+        earliest = std::min(earliest, cut.asked_at - std::min(cut.asked_at, cut.rested_ns));
+    return latest_.empty() ? 0 : earliest;
+}
+
 core::BootNs Cuts::onset() const {
     const core::BootNs first = first_asked();
     if (test_.onset() == 0) return first;
@@ -36,8 +43,9 @@ core::BootNs Cuts::onset() const {
 void Cuts::add_activity(const Activity& activity) {
     forget_before(activity.at - std::min(activity.at, span_ns));
     if (!activity.answered) return;
-    survived_ns_ = std::max(survived_ns_, activity.rested_ns);
-    survived_since_ = std::max(survived_since_, activity.rested_ns);
+    // Who began to forget may have spared what rested already.
+    if (activity.moved_at - std::min(activity.moved_at, activity.rested_ns) >= first_rest())
+        survived_since_ = std::max(survived_since_, activity.rested_ns);
     ++answered_since_;
     const core::BootNs first = first_asked();
     if (first == 0 || activity.moved_at <= first) return;
@@ -51,6 +59,7 @@ void Cuts::add_activity(const Activity& activity) {
 void Cuts::add(const Cut& cut) {
     if (!cut.silent) test_.add(1, 1, cut.at);
     revive(cut.sock);  // silent before, reset now: one cut
+    survived_ns_ = std::max(survived_ns_, survived_since_);
     if (latest_.empty()) {
         survived_ns_ = 0;  // what was survived before nothing was cut says nothing of now
         old_answers_ = young_answers_ = 0;

@@ -74,12 +74,14 @@ private:
     static constexpr double bad = 0.15;
     static constexpr std::uint32_t enough_answers = 3;
     [[nodiscard]] core::BootNs first_asked() const;
+    // When the first of the connections that were cut began to rest; 0: none was.
+    [[nodiscard]] core::BootNs first_rest() const;
     void forget_before(core::BootNs at);
 
     ShareTest test_{usual, bad};
     Recent<Cut> latest_;
-    std::uint64_t survived_ns_ = 0;  // the longest rest that a connection survived, since connections are cut
-    std::uint64_t survived_since_ = 0;  // the longest since the latest cut
+    std::uint64_t survived_ns_ = 0;     // the longest rest that a connection survived, up to the latest cut
+    std::uint64_t survived_since_ = 0;  // the longest since then: what is survived now may have healed
     std::uint32_t answered_since_ = 0;  // since the latest cut
     std::uint32_t old_answers_ = 0;
     std::uint32_t young_answers_ = 0;
