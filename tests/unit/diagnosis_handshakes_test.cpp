@@ -179,6 +179,19 @@ TEST(DiagnosisHandshakes, AnOutageThatComesAndGoesIsNotPartial) {
     EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::packet_loss)));
 }
 
+TEST(DiagnosisHandshakes, TwoShortOutagesAreNotPartial) {
+    Story story;
+    attempts(story, 0, 20, web, 0, Fate::answered, 1, 0, 0);
+    attempts(story, 20, 22, web, 1, Fate::at_retry, 1, 20, 22);
+    story.connects(22.1, web);
+    attempts(story, 22.3, 24.3, web, 1, Fate::at_retry, 1, 22, 25);
+    attempts(story, 24.5, 60, web, 0, Fate::answered, 1, 0, 0);
+    data(story, 1, 60, web);
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::packet_loss)));
+}
+
 TEST(DiagnosisHandshakes, ALostSynNowAndThenIsNothing) {
     for (const unsigned seed : {1U, 2U, 3U, 4U}) {
         Story story;

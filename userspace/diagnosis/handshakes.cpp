@@ -22,6 +22,7 @@ constexpr double some = 0.05;
 constexpr double most = 0.95;
 constexpr double sticky_chance = 1e-3;  // that so many retries are lost with the share of the first SYNs
 constexpr std::uint32_t enough_again = 3;
+constexpr std::ptrdiff_t enough_between = 3;  // answered ones between lost ones: two short outages have few
 
 }  // namespace
 
@@ -96,6 +97,12 @@ std::optional<double> Handshakes::crowding() const {
 bool Handshakes::interleaved() const {
     std::vector<First> order(firsts_.begin(), firsts_.end());
     std::ranges::sort(order, {}, &First::start);
+    const auto begin = std::ranges::find(order, true, &First::lost);
+    const auto end =
+        std::find_if(order.rbegin(), order.rend(), [](const First& first) { return first.lost; }).base();
+    if (begin == order.end() ||
+        std::count_if(begin, end, [](const First& first) { return !first.lost; }) < enough_between)
+        return false;
     double lost = 0;
     double runs = order.empty() ? 0 : 1;
     for (std::size_t i = 0; i < order.size(); ++i) {
