@@ -341,9 +341,13 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
     const bool window_shut = counters.snd_wnd == 0;
     const bool moved_on = counters.bytes_acked != socket.bytes_acked || lost < socket.lost;
     const bool counts = comparable && moved_on && !mtu_step && !window_shut;
-    // What went into a dead path is the outage's: the retransmissions that nothing has answered yet, those of
-    // the look in which it came back, and the flight that was stuck.
-    const std::uint32_t unanswered = counters.retransmits >= 2 ? counters.retransmits : 0U;
+    // What went into a dead path is the outage's: the retransmissions that nothing has answered yet
+    // (timeouts, or a tail-loss probe and a timeout), those of the look in which it came back, and the flight
+    // that was stuck.
+    const bool probed_too = counters.retransmits == 1 && socket.timer_retransmits >= 2 && !moved_on;
+    const std::uint32_t unanswered = counters.retransmits >= 2 ? counters.retransmits
+                                     : probed_too              ? socket.timer_retransmits
+                                                               : 0U;
     const auto into_dead_path = static_cast<std::int32_t>(unanswered + socket.stuck_flight +
                                                           (socket.stalled ? socket.timer_retransmits : 0));
     if (counts) path.lost = lost - socket.lost - std::min(into_dead_path, std::max(lost - socket.lost, 0));
