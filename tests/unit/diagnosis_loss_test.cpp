@@ -55,6 +55,24 @@ TEST(DiagnosisLoss, FiveInAHundredForward) {
               model::LadderStatus::degraded);
 }
 
+TEST(DiagnosisLoss, WhatAnOutageSwallowedIsNone) {
+    // Eight connections of a server come back within 0.7 s, each with what it had sent again in vain.
+    Story story;
+    std::vector<Flow> flows;
+    for (int i = 0; i < 8; ++i)
+        flows.push_back(story.accepted(0.1, "10.0.0.9:4" + std::to_string(1000 + i), 443));
+    for (int second = 1; second <= 40; ++second) {
+        for (std::size_t i = 0; i < flows.size(); ++i) {
+            const bool back = second == 20;
+            if (second < 18 || second > 20) flows[i].sends(2);
+            if (back) flows[i].sends(1, 1);
+            if (back) flows[i].counters.total_retrans += 2;
+            story.look(second + (back ? 0.7 + 0.1 * static_cast<double>(i) : 0), flows[i]);
+        }
+    }
+    EXPECT_THAT(alarms_after(story, 40), IsEmpty());
+}
+
 // Four in ten are lost from second 10 on. Of connections made a quarter of a second apart, five in a row
 // fail.
 Story heavy_loss(double silent_from) {

@@ -21,8 +21,10 @@ constexpr double arrivals_per_hole = 8;
 
 constexpr std::int64_t enough_losses = 10;
 constexpr std::uint32_t enough_flow_seconds = 3;
-constexpr std::uint32_t enough_seconds = 2;  // what one instant lost is over
-constexpr double reordering_share = 0.7;     // of the retransmissions that were needless
+// What one instant lost is over, and so is what an outage swallowed: it all shows when it ends, within the
+// timeouts that run then.
+constexpr std::uint64_t enough_span_ns = 900 * core::ns_per_ms;
+constexpr double reordering_share = 0.7;  // of the retransmissions that were needless
 constexpr std::uint64_t reordering_span_ns = 10 * core::ns_per_s;
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
 constexpr std::uint64_t quiet_ns = 3 * core::ns_per_s;
@@ -71,6 +73,10 @@ void PathQuality::add(const FlowDelta& delta) {
     sum.overtaken += delta.overtaken ? 1 : 0;
     sum.lossy_flow_seconds += delta.lost > 0 ? 1 : 0;
     sum.lossy_in_flow_seconds += lost_in > 0 || delta.needless > 0 ? 1 : 0;
+    if (delta.lost > 0 || lost_in > 0 || delta.needless > 0) {
+        if (sum.first_loss == 0) sum.first_loss = delta.at;
+        sum.last_loss = delta.at;
+    }
     sum.open_holes += delta.hole_open ? 1 : 0;
     sum.queue_full_flow_seconds += delta.queue_full && delta.lost > 0 ? 1 : 0;
 
@@ -102,7 +108,10 @@ PathQuality::Window PathQuality::window(core::BootNs now, std::uint64_t span_ns)
         total.resent += second->sum.resent;
         total.disproved += second->sum.disproved;
         total.overtaken += second->sum.overtaken;
-        if (second->sum.lossy_flow_seconds + second->sum.lossy_in_flow_seconds > 0) ++total.lossy_seconds;
+        if (second->sum.first_loss != 0) {
+            total.first_loss = second->sum.first_loss;
+            total.last_loss = std::max(total.last_loss, second->sum.last_loss);
+        }
         total.lossy_flow_seconds += second->sum.lossy_flow_seconds;
         total.lossy_in_flow_seconds += second->sum.lossy_in_flow_seconds;
         total.open_holes += second->sum.open_holes;
@@ -116,6 +125,8 @@ std::optional<double> PathQuality::Window::loss_share() const {
     if (sent == 0) return std::nullopt;
     return std::clamp(static_cast<double>(lost) / sent, 0.0, 1.0);
 }
+
+bool PathQuality::Window::lasts() const { return last_loss >= first_loss + enough_span_ns; }
 
 double PathQuality::Window::lost_in() const {
     return static_cast<double>(resent) + static_cast<double>(out_of_order) / arrivals_per_hole;
@@ -133,8 +144,7 @@ std::optional<double> PathQuality::Window::loss_in_share() const {
 bool PathQuality::forward_alarms(core::BootNs now) const {
     if (!forward_.alarms(now)) return false;
     const Window recent = window(now, judged_span_ns);
-    if (recent.lossy_seconds < enough_seconds || recent.lossy_flow_seconds < enough_flow_seconds)
-        return false;
+    if (!recent.lasts() || recent.lossy_flow_seconds < enough_flow_seconds) return false;
     const bool queue = recent.queue_full_flow_seconds * 2 > recent.lossy_flow_seconds;
     // Where most is sent again for having been overtaken, not each needless retransmission is disproved: one
     // acknowledgement has room for the latest of them.
@@ -147,8 +157,7 @@ bool PathQuality::forward_alarms(core::BootNs now) const {
 
 bool PathQuality::reverse_alarms(core::BootNs now) const {
     const Window recent = window(now, judged_span_ns);
-    if (recent.lossy_seconds < enough_seconds || recent.lossy_in_flow_seconds < enough_flow_seconds)
-        return false;
+    if (!recent.lasts() || recent.lossy_in_flow_seconds < enough_flow_seconds) return false;
     const auto enough = static_cast<std::uint64_t>(enough_losses);
     const bool holes = arrivals_.alarms(now) &&
                        (recent.resent >= enough || (recent.open_holes > 0 && recent.out_of_order >= enough));

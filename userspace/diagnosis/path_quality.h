@@ -88,9 +88,11 @@ public:
         std::uint32_t overtaken = 0;           // looks
         std::uint32_t lossy_flow_seconds = 0;  // looks at a connection that found forward loss
         std::uint32_t lossy_in_flow_seconds = 0;
-        std::uint32_t lossy_seconds = 0;  // whichever way
+        core::BootNs first_loss = 0;  // whichever way: the looks that found it
+        core::BootNs last_loss = 0;
         std::uint32_t open_holes = 0;
         std::uint32_t queue_full_flow_seconds = 0;
+        [[nodiscard]] bool lasts() const;  // loss was found for longer than an instant
         [[nodiscard]] std::optional<double> loss_share() const;
         [[nodiscard]] double lost_in() const;  // holes, at least; an estimate where the kernel does not tell
         [[nodiscard]] std::optional<double> loss_in_share() const;  // a lower bound
