@@ -249,6 +249,22 @@ TEST(DiagnosisLocalQueue, ThatDropsAFourthOfAllIsTheUplinks) {
     EXPECT_THAT(watch.alarms(), IsEmpty());
 }
 
+TEST(DiagnosisLocalQueue, ThatIsTakenAwayIsOverForGood) {
+    Story story;
+    story.healthy(0, 40, 0.5, shop);
+    queue(story, 8, 24, 33);
+    story.link_counts(24.5, NETWATCH_COUNTER_QDISC_PACKETS, 0);
+    story.link_counts(24.5, NETWATCH_COUNTER_QDISC_DROPS, 0);
+    Watch watch(story);
+    watch.until(24);
+    EXPECT_EQ(watch.alarm().cause, "local_queue");
+    for (int second = 30; second <= 40; ++second) {
+        watch.until(second);
+        EXPECT_THAT(watch.alarms(), IsEmpty()) << second;
+    }
+    EXPECT_EQ(watch.incidents().front().occurrences, 1);
+}
+
 TEST(DiagnosisLocalQueue, ThatABulkTransferFillsHurtsNobody) {
     Story story;
     story.healthy(0, 40, 0.5, shop);

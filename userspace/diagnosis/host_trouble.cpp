@@ -208,10 +208,16 @@ double dropped_share(const HostCounters::Interface& interface, core::BootNs sinc
     return dropped > 0 ? dropped / (dropped + passed) : 0;
 }
 
+// It drops next to nothing of late, or is gone: the counts of one that was taken away do not grow.
+bool queue_passes(const Scene& scene, const HostCounters::Interface& interface) {
+    return dropped_share(interface, before(scene, recent_ns)) < queue_share / 2;
+}
+
 // The kernel tells TCP at once what a queue of its own host drops, so that no retransmission shows it: the
 // queue's own count does, and the SYNs that fall to it.
 std::optional<Finding> full_queue(const Scene& scene, std::uint32_t netns,
                                   const HostCounters::Interface& interface) {
+    if (queue_passes(scene, interface)) return std::nullopt;  // what it dropped before that is over
     const core::BootNs since = before(scene, queue_span_ns);
     const std::uint64_t drops = interface.grown(NETWATCH_COUNTER_QDISC_DROPS, since);
     const double share = dropped_share(interface, since);
@@ -392,8 +398,7 @@ bool host_healed(const Scene& scene, const std::string& group) {
     }
     if (group == memory_group) return !no_memory(scene);
     for (const auto& [key, interface] : scene.counters.interfaces()) {
-        if (group == queue_group(key.first, interface.name))
-            return dropped_share(interface, since) < queue_share / 2;
+        if (group == queue_group(key.first, interface.name)) return queue_passes(scene, interface);
         if (group == allowance_group && interface.grown(NETWATCH_COUNTER_CONNECTIONS_EXCEEDED, since) > 0)
             return false;
     }
