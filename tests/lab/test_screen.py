@@ -117,7 +117,7 @@ def test_a_fault_comes_and_goes(binary, tmp_path):
             time.sleep(0.1)
         assert re.search(r"paused, [\d.]+ s ago", screen)
         terminal.keys("g", "Enter")
-        terminal.wait_for(lambda screen: "Traffic" in screen, 5, "its destination")
+        terminal.wait_for(lambda screen: "The last 2 minutes" in screen, 5, "its destination")
         terminal.keys("Enter")
         terminal.wait_for(lambda screen: "closed_port" in screen and "paused" in screen, 5, "its incident")
         terminal.keys("End")
