@@ -110,6 +110,37 @@ TEST(DiagnosisLatency, AnUploadThatBeganWithItInducedIt) {
     EXPECT_EQ(watch.alarm().root_cause.type, FailureType::network_congestion);
 }
 
+// Of five addresses in use three became slower with it, in two networks: too few to be all, and one fault.
+TEST(DiagnosisLatency, AnUploadSlowsWhateverSharesItsQueue) {
+    for (const double other_since : {22.0, 45.0}) {
+        Story story;
+        for (const auto* peer : {"10.0.0.1:443", "10.0.0.2:443", "10.2.0.1:443"}) {
+            const double since = std::string_view(peer).starts_with("10.2") ? other_since : 20;
+            connect_often(story, 0, since, peer, 10, 4);
+            connect_often(story, since, 60, peer, 200, 40);
+            connect_often(story, 60, 90, peer, 10, 4);
+        }
+        for (const auto* peer : {"10.3.0.1:443", "10.3.0.2:443"}) connect_often(story, 0, 90, peer, 10, 4);
+        Flow upload = story.flow(19.9, "10.0.0.1:5201");
+        for (int second = 20; second <= 60; ++second) {
+            upload.sends(2'000);
+            story.look(second, upload);
+        }
+        Watch watch(story);
+        watch.until(58);
+        const bool together = other_since < 30;
+        const auto alarms = watch.alarms();
+        ASSERT_EQ(alarms.size(), together ? 1U : 2U) << other_since;
+        EXPECT_EQ(alarms.front().cause, "self_induced");
+        EXPECT_EQ(alarms.front().scope.kind, together ? ScopeKind::uplink : ScopeKind::prefix);
+        EXPECT_EQ(alarms.front().root_cause.type, FailureType::network_congestion);
+        EXPECT_EQ(alarms.front().scope.members.size(), together ? 3U : 2U);
+        EXPECT_EQ(alarms.back().cause, together ? "self_induced" : "path");
+        watch.until(90);
+        EXPECT_THAT(watch.alarms(), IsEmpty());
+    }
+}
+
 // Latency high, loss present: a queue on the way is full.
 TEST(DiagnosisLatency, RoundTripsThatRiseWithLossesOfAFullQueueAreCongestion) {
     for (const bool overflows : {true, false}) {

@@ -18,6 +18,7 @@ constexpr double share_of_use = 0.8;
 constexpr std::uint64_t bulk_bytes_per_s = 250'000;
 constexpr std::uint64_t bulk_span_ns = 5 * core::ns_per_s;
 constexpr double bulk_growth = 3;
+constexpr std::uint64_t queue_fills_ns = 10 * core::ns_per_s;  // and all that use it have felt it
 constexpr std::uint32_t enough_overflows = 3;  // looks at connections with losses from a full queue
 
 struct Leaf {
@@ -57,15 +58,16 @@ std::uint64_t bytes_sent(const Detail& detail, core::BootNs from, core::BootNs t
     return sum;
 }
 
+core::BootNs onset_of(const Leaves& leaves) {
+    return std::ranges::min(leaves, {}, [](const Leaf& leaf) { return leaf.shift.since; }).shift.since;
+}
+
 // An upload of this host that began with the shift fills the queue before it: one to the networks that have
 // become slower, to whatever port; to any, where the uplink has.
 bool self_induced(const Scene& scene, const Leaves& leaves, bool uplink) {
-    core::BootNs onset = scene.now;
+    const core::BootNs onset = onset_of(leaves);
     std::set<model::Prefix> blocks;
-    for (const Leaf& leaf : leaves) {
-        onset = std::min(onset, leaf.shift.since);
-        blocks.insert(model::Prefix::sibling_block(leaf.ip()));
-    }
+    for (const Leaf& leaf : leaves) blocks.insert(model::Prefix::sibling_block(leaf.ip()));
     std::uint64_t before = 0;
     std::uint64_t since = 0;
     for (const auto& [key, destination] : scene.destinations.all()) {
@@ -144,6 +146,41 @@ Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<
     return finding;
 }
 
+// What one upload of this host slows waits in one queue: the networks that it goes to, and all that became
+// slower with them. Takes those out of `leaves`.
+Leaves take_own_upload(const Scene& scene, Leaves& leaves) {
+    std::map<model::Prefix, Leaves> blocks;
+    for (const Leaf& leaf : leaves) blocks[model::Prefix::sibling_block(leaf.ip())].push_back(leaf);
+    std::optional<core::BootNs> began;
+    for (const auto& [block, group] : blocks) {
+        if (!self_induced(scene, group, false)) continue;
+        const core::BootNs onset = onset_of(group);
+        began = std::min(began.value_or(onset), onset);
+    }
+    Leaves slowed;
+    if (!began) return slowed;
+    std::erase_if(leaves, [&](const Leaf& leaf) {
+        const core::BootNs since = leaf.shift.since;
+        const bool with_it = since + queue_fills_ns >= *began && since <= *began + queue_fills_ns;
+        if (with_it) slowed.push_back(leaf);
+        return with_it;
+    });
+    return slowed;
+}
+
+Finding behind_own_upload(const Scene& scene, Leaves slowed) {
+    std::set<model::IpAddress> addresses;
+    std::set<model::Prefix> blocks;
+    for (const Leaf& leaf : slowed) {
+        addresses.insert(leaf.ip());
+        blocks.insert(model::Prefix::sibling_block(leaf.ip()));
+    }
+    if (blocks.size() > 1) return longer(scene, std::move(slowed), ScopeKind::uplink, std::nullopt);
+    if (addresses.size() > 1)
+        return longer(scene, std::move(slowed), ScopeKind::prefix, blocks.begin()->to_string());
+    return longer(scene, std::move(slowed), ScopeKind::destination, std::nullopt);
+}
+
 }  // namespace
 
 std::optional<RoundTrips::Shift> slower_by(const Destination& destination, core::BootNs now) {
@@ -176,6 +213,9 @@ std::vector<Finding> judge_latency(const Scene& scene, const std::set<Destinatio
     if (many && blocks.size() > 1) {
         findings.push_back(longer(scene, leaves, ScopeKind::uplink, std::nullopt));
         return findings;
+    }
+    if (Leaves slowed = take_own_upload(scene, leaves); !slowed.empty()) {
+        findings.push_back(behind_own_upload(scene, std::move(slowed)));
     }
     std::map<std::string, Leaves> places;
     for (const Leaf& leaf : leaves) {
