@@ -255,6 +255,18 @@ TEST(DiagnosisLimits, ConnectionsThatAreEndedAtOnceInACrowd) {
     }
 }
 
+// What a limit reset is over with it: those resets are none of their own.
+TEST(DiagnosisLimits, ALimitThatIsLiftedLeavesNoResetsBehind) {
+    Story story;
+    crowd(story, 0, 15, 1'000, 14, true);
+    crowd(story, 15.2, 40, 9, 14, true);
+    crowd(story, 40.4, 70, 1'000, 40, true);
+    Watch watch(story);
+    watch.until(70);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::connection_exhaustion));
+}
+
 // A service that crashes at some requests does so whoever else is there.
 TEST(DiagnosisLimits, ConnectionsThatAreEndedWhoeverIsBesideThemAreNone) {
     Story story;

@@ -313,8 +313,10 @@ void Engine::State::take(const netwatch_close& record) {
         const bool ended = record.reset_received != 0 || record.peer_closed_first != 0;
         const bool away = ended && record.counters.bytes_received == 0 &&
                           record.header.at_ns - std::min(record.header.at_ns, record.start_ns) <= at_once_ns;
-        if (away || record.reset_received == 0)
-            destination->detail->turned_away.add(away, socket->beside, record.header.at_ns);
+        const bool tells = away || record.reset_received == 0;
+        // What a limit cut off is over with it, and no fault of its own.
+        if (tells && destination->detail->turned_away.add(away, socket->beside, record.header.at_ns))
+            destination->detail->cuts = {};
         if (away) strained_.insert(key);
     }
     leave(*socket);

@@ -15,7 +15,7 @@ constexpr std::uint32_t enough_served = 10;
 
 }  // namespace
 
-void TurnedAway::add(bool away, std::uint32_t beside, core::BootNs at) {
+bool TurnedAway::add(bool away, std::uint32_t beside, core::BootNs at) {
     while (!ended_.empty() && (ended_.size() >= kept || ended_.front().at + span_ns < at)) ended_.pop_front();
     if (away || !ended_.empty()) ended_.push_back({at, away, beside});
     test_.add(away ? 1 : 0, 1, at);
@@ -23,14 +23,16 @@ void TurnedAway::add(bool away, std::uint32_t beside, core::BootNs at) {
         limit_ = last_away_ == 0 ? beside : std::min(limit_, beside);
         last_away_ = at;
         served_since_ = 0;
-        return;
+        return false;
     }
     // One that was served beside few says nothing of a limit.
-    if (last_away_ == 0 || beside < limit_) return;
-    if (++served_since_ < enough_served || last_away_ + quiet_ns > at) return;
+    if (last_away_ == 0 || beside < limit_) return false;
+    if (++served_since_ < enough_served || last_away_ + quiet_ns > at) return false;
+    const bool limit = crowding().value_or(1) >= crowded;
     test_.reset();
     last_away_ = 0;
     ended_ = {};
+    return limit;
 }
 
 std::uint32_t TurnedAway::count() const {
@@ -44,7 +46,9 @@ std::uint32_t TurnedAway::served() const {
 
 std::optional<double> TurnedAway::crowding() const {
     const auto first = std::ranges::find_if(ended_, &Ended::away);
-    return diagnosis::crowding(std::ranges::subrange(first, ended_.end()), &Ended::away, &Ended::beside);
+    const auto after =
+        std::ranges::find_if(first, ended_.end(), [this](const Ended& one) { return one.at > last_away_; });
+    return diagnosis::crowding(std::ranges::subrange(first, after), &Ended::away, &Ended::beside);
 }
 
 }  // namespace netwatch::diagnosis

@@ -14,15 +14,17 @@ namespace netwatch::diagnosis {
 
 class TurnedAway {
 public:
-    // A connection ended that was made beside so many others.
-    void add(bool away, std::uint32_t beside, core::BootNs at);
+    // A connection ended that was made beside so many others. Whether a limit that may have been is over with
+    // it.
+    [[nodiscard]] bool add(bool away, std::uint32_t beside, core::BootNs at);
 
     [[nodiscard]] bool alarms(core::BootNs now) const { return test_.alarms(now); }
     [[nodiscard]] bool healed(core::BootNs now) const { return !alarms(now); }
     [[nodiscard]] core::BootNs onset() const { return test_.onset(); }
     [[nodiscard]] std::uint32_t count() const;   // of the last minute
     [[nodiscard]] std::uint32_t served() const;  // since the first of those
-    // The chance that one turned away was beside more connections than one served.
+    // The chance that one turned away was beside more connections than one served, while any were turned
+    // away: whoever is served in a crowd after the latest says nothing against a limit.
     [[nodiscard]] std::optional<double> crowding() const;
     // The fewest connections beside which one was turned away.
     [[nodiscard]] std::uint32_t limit() const { return limit_; }
