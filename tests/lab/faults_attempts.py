@@ -57,11 +57,14 @@ def service_limited(service: Service, ip: str, port: int, limit: int) -> Fault:
     return Fault(label, lambda: service.set_limit(None))
 
 
-def translate(rig: Rig, family: int, ip: str, port: int, ports: int) -> None:
-    """The first router sends on what goes to one port under its own address, from so many ports of its own."""
+def translate(rig: Rig, family: int, ip: str, port: int, ports: int | None = None) -> None:
+    """The first router sends on what goes to one port under its own address: from so many ports of its own, or from
+    the ports that the clients chose.
+    """
     sysctl = "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1 net.netfilter.nf_conntrack_tcp_timeout_close=1"
     rig.nft("r1", "table inet gateway\ndelete table inet gateway\n")
-    rule = f"{_match(family, ip)} tcp dport {port} masquerade to :20000-{19999 + ports}"
+    own_ports = f" to :20000-{19999 + ports}" if ports else ""
+    rule = f"{_match(family, ip)} tcp dport {port} masquerade{own_ports}"
     rig.nft("r1", f"table inet gateway {{ chain c {{ type nat hook postrouting priority 100\n{rule}\n}}\n}}\n")
     rig.run("r1", ["sysctl", "-qw", *sysctl.split()])
 
@@ -72,4 +75,4 @@ def gateway_out_of_ports(rig: Rig, family: int, ip: str, port: int, ports: int) 
     label = Label(
         "connection_exhaustion", ("nat_ports_remote", "listen_backlog"), set_allowed=("packet_loss",), **_at(ip, port)
     )  # fmt: skip
-    return Fault(label, lambda: translate(rig, family, ip, port, 1000))
+    return Fault(label, lambda: translate(rig, family, ip, port))
