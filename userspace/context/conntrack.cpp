@@ -79,7 +79,7 @@ std::optional<model::Endpoint> replier(const nf_conntrack* ct) {
 
 int keep_replier(nf_conntrack_msg_type /*type*/, nf_conntrack* ct, void* result) {
     *static_cast<std::optional<model::Endpoint>*>(result) = replier(ct);
-    return NFCT_CB_STOP;
+    return NFCT_CB_CONTINUE;  // up to the acknowledgement: left unread it would pass for the next answer
 }
 
 std::optional<model::Endpoint> ask(nfct_handle* handle, const netwatch_tuple& tuple) {

@@ -15,14 +15,17 @@ constexpr std::size_t most_connections_a_walk = 64;
 constexpr std::size_t most_cgroups_a_walk = 256;
 // A backend can change behind the same address, and a cgroup be made after its first process was seen.
 constexpr core::BootNs ask_again_ns = 60 * core::ns_per_s;
+constexpr core::BootNs ask_failing_again_ns = 5 * core::ns_per_s;  // perhaps because its backend has changed
 constexpr std::size_t path_bytes = sizeof(netwatch_cgroup::path) - 1;
 
-// True once for each key and minute. A full memory forgets all: the rate is bounded by the walk's own limit.
+// True once for each key in that time. A full memory forgets all: the rate is bounded by the walk's own
+// limit.
 template <typename Key>
-bool due(std::unordered_map<Key, core::BootNs>& asked, const Key& key, core::BootNs now) {
+bool due(std::unordered_map<Key, core::BootNs>& asked, const Key& key, core::BootNs now,
+         core::BootNs again_ns = ask_again_ns) {
     if (asked.size() >= most_remembered) asked.clear();
     const auto [entry, is_new] = asked.try_emplace(key, now);
-    if (!is_new && now < entry->second + ask_again_ns) return false;
+    if (!is_new && now < entry->second + again_ns) return false;
     entry->second = now;
     return true;
 }
@@ -55,13 +58,14 @@ void ContextWorker::note(const model::Record& record) {
             using R = std::decay_t<decltype(r)>;
             // conntrack forgets a refused connection with its RST; one that waits for an answer it keeps.
             if constexpr (std::is_same_v<R, netwatch_connect>) {
-                if (r.outcome == NETWATCH_OUTCOME_ESTABLISHED) note_connection(r.header, r.tuple, r.process);
+                if (r.outcome == NETWATCH_OUTCOME_ESTABLISHED)
+                    note_connection(r.header, r.tuple, r.process, ask_again_ns);
             }
             if constexpr (std::is_same_v<R, netwatch_retransmit>) {
-                if (r.passive == 0) note_connection(r.header, r.tuple, r.process);
+                if (r.passive == 0) note_connection(r.header, r.tuple, r.process, ask_failing_again_ns);
             }
             if constexpr (std::is_same_v<R, netwatch_socket_sample>) {
-                if (r.passive == 0) note_connection(r.header, r.tuple, r.process);
+                if (r.passive == 0) note_connection(r.header, r.tuple, r.process, ask_again_ns);
             }
         },
         record);
@@ -74,9 +78,9 @@ void ContextWorker::note_cgroup(const netwatch_process& process) {
 }
 
 void ContextWorker::note_connection(const netwatch_header& header, const netwatch_tuple& tuple,
-                                    const netwatch_process& process) {
+                                    const netwatch_process& process, core::BootNs again_ns) {
     if (noted_.connections.size() >= most_connections_a_walk) return;
-    if (!due(asked_destinations_, model::remote_endpoint(tuple), boot_now())) return;
+    if (!due(asked_destinations_, model::remote_endpoint(tuple), header.at_ns, again_ns)) return;
     noted_.connections.push_back({tuple, header.netns, process.pid});
 }
 

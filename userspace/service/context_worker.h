@@ -45,7 +45,7 @@ private:
     };
     void note_cgroup(const netwatch_process& process);
     void note_connection(const netwatch_header& header, const netwatch_tuple& tuple,
-                         const netwatch_process& process);
+                         const netwatch_process& process, core::BootNs again_ns);
     void run();
     [[nodiscard]] std::vector<std::byte> answer(const Questions& questions);
 
