@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/crowd.h"
 #include "support/story.h"
 
 namespace netwatch::diagnosis {
@@ -110,6 +111,24 @@ TEST(DiagnosisCascade, AFullPoolAboveASlowDatabaseIsASymptom) {
     const auto above = symptoms(watch);
     EXPECT_THAT(above, Contains(Field(&model::Incident::cause, "listen_backlog")));
     for (const auto& symptom : above) EXPECT_EQ(symptom.root_cause.incident, root.id);
+}
+
+// A web tier that turns away what its full pool has no room for. With few clients left nothing shows whether
+// it still would: that ends with its root.
+TEST(DiagnosisCascade, ALimitAboveASlowDatabaseEndsWithIt) {
+    Story story;
+    Exchanges(story, api, browser).served_by(api_server).until(90);
+    Exchanges(story, db, api_server).until(90, 15, 35);
+    support::crowd(story, 0, 15, api, 1'000, 14, true, browser);
+    support::crowd(story, 15.2, 36, api, 9, 14, true, browser);
+    support::crowd(story, 36.4, 90, api, 1'000, 4, true, browser);
+    Watch watch(story);
+    watch.until(33);
+    EXPECT_EQ(watch.alarm().destination->endpoint.to_string(), "10.0.0.9:5432/tcp");
+    EXPECT_THAT(symptoms(watch), Contains(Field(&model::Incident::cause, "remote_limit")));
+    watch.until(90);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_EQ(watch.ever_alarmed().size(), 1U);
 }
 
 TEST(DiagnosisCascade, LossBeforeTheDatabaseIsTheRoot) {

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <random>
 #include <vector>
 
+#include "support/crowd.h"
 #include "support/story.h"
 
 namespace netwatch::diagnosis {
@@ -203,47 +203,12 @@ TEST(DiagnosisHandshakes, ALostSynNowAndThenIsNothing) {
     }
 }
 
-// Connections come and go beside a pool; beyond `limit` the service ends them as soon as they are made.
-void crowd(Story& story, double from, double to, std::uint32_t limit, std::uint32_t most, bool asks) {
-    struct Open {
-        support::Flow flow;
-        double until;
-    };
-    std::vector<Open> open;
-    std::mt19937 random(3);
-    std::uniform_real_distribution<double> draw(0, 1);
-    const auto finish = [&](Open& one, double at) {
-        one.flow.receives(2);
-        one.flow.since(0.2, 0.1);
-        story.close(at, one.flow);
-    };
-    for (double at = from; at < to; at += 0.1) {
-        std::erase_if(open, [&](Open& one) {
-            if (one.until > at) return false;
-            finish(one, one.until);
-            return true;
-        });
-        // More in some moments than in others.
-        const std::uint32_t wanted = std::sin(at / 2) > 0 ? most : most / 2;
-        if (open.size() >= wanted) continue;
-        auto flow = story.flow(at, web);
-        if (asks) flow.sends(1);
-        if (open.size() < limit) {
-            open.push_back({flow, at + 1 + draw(random)});
-            continue;
-        }
-        flow.since(0.001, 5);
-        story.close(at + 0.003, flow, true);
-    }
-    for (Open& one : open) finish(one, to + 0.1);
-}
-
 TEST(DiagnosisLimits, ConnectionsThatAreEndedAtOnceInACrowd) {
     for (const bool asks : {false, true}) {
         Story story;
-        crowd(story, 0, 15, 1'000, 14, asks);
-        crowd(story, 15.2, 45, 9, 14, asks);
-        crowd(story, 45.4, 80, 1'000, 14, asks);
+        support::crowd(story, 0, 15, web, 1'000, 14, asks);
+        support::crowd(story, 15.2, 45, web, 9, 14, asks);
+        support::crowd(story, 45.4, 80, web, 1'000, 14, asks);
         Watch watch(story);
         watch.until(40);
         const auto alarm = watch.alarm();

@@ -19,6 +19,7 @@ constexpr double enough_expected =
 constexpr double hardly_any = 0.2;  // of those
 constexpr std::size_t enough_late = 3;
 constexpr std::size_t several = 2;
+constexpr std::uint64_t turning_away_ns = 5 * core::ns_per_s;
 
 struct Partial {
     const Destination* destination;
@@ -186,11 +187,13 @@ bool may_be_limited(const Scene& scene, const Destination& destination) {
     return away.alarms(scene.now) && !away.crowding() && 3 * away.served() >= away.count();
 }
 
+// Named while it turns connections away. Whether it has healed is for those that it serves to tell.
 std::vector<Finding> judge_limits(const Scene& scene, const std::set<DestinationKey>& suspects) {
     std::vector<Finding> findings;
     for (const DestinationKey& key : suspects) {
         const Destination* destination = scene.destinations.find(key);
-        if (destination != nullptr && destination->detail && is_limited(scene, *destination))
+        if (destination == nullptr || !destination->detail || !is_limited(scene, *destination)) continue;
+        if (destination->detail->turned_away.last() + turning_away_ns >= scene.now)
             findings.push_back(too_many(scene, *destination));
     }
     return findings;

@@ -21,8 +21,9 @@ public:
     [[nodiscard]] bool alarms(core::BootNs now) const { return test_.alarms(now); }
     [[nodiscard]] bool healed(core::BootNs now) const { return !alarms(now); }
     [[nodiscard]] core::BootNs onset() const { return test_.onset(); }
-    [[nodiscard]] std::uint32_t count() const;   // of the last minute
-    [[nodiscard]] std::uint32_t served() const;  // since the first of those
+    [[nodiscard]] core::BootNs last() const { return last_away_; }  // turned away; 0: none since it healed
+    [[nodiscard]] std::uint32_t count() const;                      // of the last minute
+    [[nodiscard]] std::uint32_t served() const;                     // since the first of those
     // The chance that one turned away was beside more connections than one served, while any were turned
     // away: whoever is served in a crowd after the latest says nothing against a limit.
     [[nodiscard]] std::optional<double> crowding() const;
@@ -41,7 +42,7 @@ private:
     Recent<Ended> ended_;             // of the last minute, once one was turned away
     std::uint32_t served_since_ = 0;  // the latest that was turned away, beside as many as that or more
     std::uint32_t limit_ = 0;
-    core::BootNs last_away_ = 0;  // 0: none since it healed
+    core::BootNs last_away_ = 0;
 };
 
 }  // namespace netwatch::diagnosis
