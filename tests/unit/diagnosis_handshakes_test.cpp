@@ -223,9 +223,9 @@ TEST(DiagnosisLimits, ConnectionsThatAreEndedAtOnceInACrowd) {
 // What a limit reset is over with it: those resets are none of their own.
 TEST(DiagnosisLimits, ALimitThatIsLiftedLeavesNoResetsBehind) {
     Story story;
-    crowd(story, 0, 15, 1'000, 14, true);
-    crowd(story, 15.2, 40, 9, 14, true);
-    crowd(story, 40.4, 70, 1'000, 40, true);
+    support::crowd(story, 0, 15, web, 1'000, 14, true);
+    support::crowd(story, 15.2, 40, web, 9, 14, true);
+    support::crowd(story, 40.4, 70, web, 1'000, 40, true);
     Watch watch(story);
     watch.until(70);
     EXPECT_THAT(watch.alarms(), IsEmpty());
