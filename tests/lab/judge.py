@@ -101,7 +101,7 @@ def describes(label: Label, incident: dict) -> list[str]:
         wrong.append(f"scope value {scope.get('value')}, not {' or '.join(label.scope_values)}")
     if missing := set(label.members) - set(scope["members"]):
         wrong.append(f"scope members lack {', '.join(sorted(missing))}")
-    wrong += _destination_faults(label, incident["destination"])
+    wrong += _destination_faults(label, incident["type"], incident["destination"])
     root = incident["root_cause"]["type"]
     if exact and root != (label.root_type or label.type):
         wrong.append(f"root cause {root}, not {label.root_type or label.type}")
@@ -116,7 +116,7 @@ def describes(label: Label, incident: dict) -> list[str]:
     return wrong
 
 
-def _destination_faults(label: Label, destination: dict | None) -> list[str]:
+def _destination_faults(label: Label, named: str, destination: dict | None) -> list[str]:
     if len(label.destinations) > 1:
         # The most affected one, or none.
         if destination is None or destination["ip"] in {ip for ip, _ in label.destinations}:
@@ -134,7 +134,7 @@ def _destination_faults(label: Label, destination: dict | None) -> list[str]:
     real = (destination.get("real_ip"), destination.get("real_port"))
     if label.real and real != label.real:
         found.append(f"real peer {real}, not {label.real}")
-    if seen_port != port and label.type != "packet_loss":
+    if seen_port != port and "packet_loss" not in (label.type, named):  # loss is an address's
         found.append(f"port {seen_port}, not {port}")
     return found
 

@@ -34,8 +34,16 @@ double lost_on_the_way(const Scene& scene, const DestinationKey& key) {
     return address != nullptr && address->quality ? address->quality->round_trip_loss(scene.now) : 0;
 }
 
+// Or the share of first SYNs that get no answer between others that do.
+double lost_at_first(const Scene& scene, const Destination& destination) {
+    if (!destination.detail || !destination.detail->handshakes_made.partly_lost(scene.now)) return 0;
+    return destination.detail->handshakes_made.summary().share();
+}
+
 std::uint32_t needed(const Scene& scene, const Destination& destination, OutcomeClass cls) {
-    const double lost = cls == OutcomeClass::silent ? lost_on_the_way(scene, destination.key) : 0;
+    const double lost = cls != OutcomeClass::silent ? 0
+                                                    : std::max(lost_on_the_way(scene, destination.key),
+                                                               lost_at_first(scene, destination));
     const double failed = static_cast<double>(destination.background_failure_share);
     const double share = std::clamp(std::max(failed, lost), 0.01, 0.9);
     return std::clamp(static_cast<std::uint32_t>(std::ceil(std::log(chance) / std::log(share))), fewest,
