@@ -44,7 +44,7 @@ std::optional<std::string> text_of(const fs::path& path) {
     const core::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return std::nullopt;
     std::string text;
-    std::array<char, 16'384> piece;
+    std::array<char, 16'384> piece{};
     for (;;) {
         const ssize_t got = ::read(file.get(), piece.data(), piece.size());
         if (got < 0) return std::nullopt;

@@ -15,6 +15,7 @@ const std::vector<CounterSource>& counter_sources() {
 }
 
 std::string_view counter_words(std::uint32_t counter) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): counters that add up share their words
     switch (counter) {
 #define NETWATCH_WORDS(number, upper, source, key, scope, words) \
     case number: return words;

@@ -16,7 +16,7 @@
 #include "model/address.h"
 #include "netwatch/abi/record.h"
 
-struct nlmsghdr;
+struct nlmsghdr;  // NOLINT(readability-identifier-naming): the kernel's
 
 namespace netwatch::service {
 

@@ -31,8 +31,8 @@ void append(std::vector<Line>& lines, std::vector<Line> more) {
 // A part of the past on `cells` cells.
 struct Axis {
     core::UtcNs end;
-    std::size_t span_s;
-    std::size_t cells;
+    std::size_t span_s = 0;
+    std::size_t cells = 0;
 
     // The cell that an instant falls into: negative before the axis begins.
     [[nodiscard]] double cell_of(core::UtcNs at) const {
@@ -268,8 +268,8 @@ Body incident_screen(const ViewModel& model, std::size_t width) {
     const bool beside = width >= beside_from_width;
     const std::size_t text_width = beside ? width / 2 : width;
     const std::size_t rest_width = beside ? width - text_width : width;
-    auto lines =
-        painted_lines(present::incident_details(*incident, model.view().at, plain(text_width - 2 * beside)));
+    auto lines = painted_lines(
+        present::incident_details(*incident, model.view().at, plain(text_width - (beside ? 2U : 0U))));
     // After what has to be read first: the verdict, what to do next, whom else it hurts.
     auto rest = symptom_lines(model.view(), *incident, rest_width);
     if (const auto* row = row_of(model.view(), *incident))
@@ -318,7 +318,7 @@ Body destination_screen(const ViewModel& model, std::size_t width) {
     const bool beside = width >= beside_from_width;
     const std::size_t text_width = beside ? width / 2 : width;
     const std::size_t rest_width = beside ? width - text_width : width;
-    body.lines = ladder_lines(model, *row, incident, text_width - 2 * beside);
+    body.lines = ladder_lines(model, *row, incident, text_width - (beside ? 2U : 0U));
     auto rest = series_lines(model, *row, incident, rest_width);
     append(rest, traffic_lines(*row, view.at, rest_width));
     if (beside) {

@@ -165,7 +165,7 @@ Line headings(std::span<const present::Column> columns, const present::RowQuery&
         std::string title(column.field->title);
         if (column.field->id == query.sort_by) {
             const std::string_view arrow = query.reverse ? "↑" : "↓";
-            title = column.is_text() ? title + std::string(arrow) : std::string(arrow) + title;
+            title.insert(column.is_text() ? title.size() : 0, arrow);
         }
         // An arrow may stand in the space between two columns.
         if (!column.is_text() && present::cell_width(title) > column.width) {
