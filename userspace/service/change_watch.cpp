@@ -199,7 +199,7 @@ private:
     }
 
     void drain(mnl_socket& socket, core::BootNs at, std::vector<netwatch_change>& changes) {
-        std::array<std::byte, 32'768> buffer;  // as large as the kernel makes a dump's datagrams
+        std::array<std::byte, 32'768> buffer{};  // as large as the kernel makes a dump's datagrams
         for (;;) {
             const ssize_t bytes = ::recv(mnl_socket_get_fd(&socket), buffer.data(), buffer.size(), 0);
             if (bytes < 0 && errno == ENOBUFS) {
