@@ -37,16 +37,16 @@ void CounterSeries::add(core::BootNs at, std::uint64_t value) {
 
 std::uint64_t CounterSeries::grown(core::BootNs since) const {
     std::uint64_t sum = 0;
-    for (std::size_t i = points_.size(); i-- > 1 && points_[i].at > since;) {
-        if (points_[i].value > points_[i - 1].value) sum += points_[i].value - points_[i - 1].value;
+    for (std::size_t i = points_.size(); i > 1 && points_[i - 1].at > since; --i) {
+        if (points_[i - 1].value > points_[i - 2].value) sum += points_[i - 1].value - points_[i - 2].value;
     }
     return sum;
 }
 
 std::size_t CounterSeries::looks_grown(core::BootNs since) const {
     std::size_t looks = 0;
-    for (std::size_t i = points_.size(); i-- > 1 && points_[i].at > since;) {
-        if (points_[i].value > points_[i - 1].value) ++looks;
+    for (std::size_t i = points_.size(); i > 1 && points_[i - 1].at > since; --i) {
+        if (points_[i - 1].value > points_[i - 2].value) ++looks;
     }
     return looks;
 }
