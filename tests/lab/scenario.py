@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from lab.faults import Fault
+from lab.rig import SERVERS
 from lab.world import Lab
 
 
@@ -55,3 +56,11 @@ def healthy(name, title, prepare, happen, quick=False, **more) -> Scenario:
 
 def nothing(_lab: Lab) -> None:
     """The load itself is the trial."""
+
+
+def on_victim_port(injector) -> Callable[[Lab], Fault]:
+    return lambda lab: injector(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0])
+
+
+def b_destinations(lab: Lab) -> list[tuple[str, int]]:
+    return [(lab.ip(server, "b"), lab.ports[0]) for server in SERVERS]

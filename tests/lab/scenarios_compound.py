@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from lab import faults, world
+from lab import faults_filters, faults_routes, faults_services, world
 from lab.faults import Fault
 from lab.rig import SERVERS
 from lab.scenario import Scenario, fault, healthy, nothing
@@ -14,12 +14,12 @@ from lab.world import Lab
 
 def _blackholed(lab: Lab) -> Fault:
     destinations = [(lab.ip(server, "b"), lab.ports[0]) for server in SERVERS]
-    return faults.prefix_blackholed(lab.rig, lab.family, destinations)
+    return faults_routes.prefix_blackholed(lab.rig, lab.family, destinations)
 
 
 def _database_slow(lab: Lab) -> Fault:
     delay_s = round(lab.rng.uniform(1.9, 2.6), 2)
-    one = faults.service_slow(lab.service, lab.ip(lab.victim), lab.ports[0], delay_s, usual_s=0.005)
+    one = faults_services.service_slow(lab.service, lab.ip(lab.victim), lab.ports[0], delay_s, usual_s=0.005)
     return replace(one, label=replace(one.label, symptoms=True))
 
 
@@ -34,14 +34,14 @@ def _both(first: Fault, second: Fault) -> Fault:
 
 
 def _drop_in_storm(lab: Lab) -> Fault:
-    storm = faults.port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[0])
+    storm = faults_services.port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[0])
     time.sleep(lab.rng.uniform(2.1, 2.9))  # the storm is under way
-    drop = faults.firewall_drop(lab.rig, lab.family, "r2", lab.ip(lab.others[0]), lab.ports[2], stateful=False)
+    drop = faults_filters.firewall_drop(lab.rig, lab.family, "r2", lab.ip(lab.others[0]), lab.ports[2], stateful=False)
     return _both(drop, storm)
 
 
 def _prefix_and_port(lab: Lab) -> Fault:
-    port = faults.one_port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[2])
+    port = faults_services.one_port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[2])
     return _both(_blackholed(lab), port)
 
 

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lab import faults, world
+from lab import faults_filters, faults_routes, faults_services, world
 from lab.faults import Fault
 from lab.scenario import Scenario, fault, healthy, nothing
 from lab.world import Lab
 
 
 def _pods_peer_refuses(lab: Lab) -> Fault:
-    one = faults.one_port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[2])
+    one = faults_services.one_port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[2])
     return replace(one, label=replace(one.label, netns=lab.rig.netns_inode("pod1")))
 
 
 def _backend_dead(lab: Lab) -> Fault:
     service, backend = (lab.node.service, lab.ports[1]), (lab.ip(lab.victim), lab.ports[0])
-    return faults.backend_dead(lab.nginx[lab.victim], service, backend)
+    return faults_services.backend_dead(lab.nginx[lab.victim], service, backend)
 
 
 def _uplink_silent(lab: Lab) -> Fault:
     destinations = [(lab.ip(server, network), lab.ports[0]) for server in lab.others for network in ("a", "b")]
     destinations += [(lab.node.service, lab.ports[1]), (lab.ip(lab.victim), lab.ports[2])]
-    return faults.all_silent(lab.rig, lab.family, destinations)
+    return faults_routes.all_silent(lab.rig, lab.family, destinations)
 
 
 def _no_endpoint(lab: Lab) -> Fault:
-    return faults.no_endpoint(lab.rig, lab.node, lab.ports[1], (lab.ip(lab.victim), lab.ports[0]))
+    return faults_filters.no_endpoint(lab.rig, lab.node, lab.ports[1], (lab.ip(lab.victim), lab.ports[0]))
 
 
 def _node_drops(lab: Lab) -> Fault:
-    one = faults.dropped_on_node(lab.rig, lab.ip(lab.victim), lab.ports[2])
+    one = faults_filters.dropped_on_node(lab.rig, lab.ip(lab.victim), lab.ports[2])
     return replace(one, label=replace(one.label, netns=lab.rig.netns_inode("pod1")))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import faults, world
+from lab import faults_paths, world
 from lab.faults import Fault
 from lab.scenario import Scenario, fault, healthy
 from lab.software import Service, Sink
@@ -10,16 +10,16 @@ from lab.world import Lab
 
 
 def _lossy(causes: tuple[str, ...], forth: dict, back: dict):
-    return lambda lab: faults.impaired_loss(lab.rig, lab.family, lab.ip(lab.victim), causes, forth, back)
+    return lambda lab: faults_paths.impaired_loss(lab.rig, lab.family, lab.ip(lab.victim), causes, forth, back)
 
 
 def _harmless(forth: dict, back: dict):
-    return lambda lab: faults.impaired(lab.rig, lab.family, lab.ip(lab.victim), None, forth, back)
+    return lambda lab: faults_paths.impaired(lab.rig, lab.family, lab.ip(lab.victim), None, forth, back)
 
 
 def _ramp(lab: Lab) -> Fault:
     by_ms, ramp_s = lab.rng.uniform(110, 150), lab.rng.uniform(4.1, 6.3)
-    return faults.delayed(
+    return faults_paths.delayed(
         lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], by_ms, ramp_s=ramp_s, jitter_ms=by_ms / 8
     )
 

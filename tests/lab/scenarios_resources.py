@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import faults, world
+from lab import faults_host, world
 from lab.faults import Fault
 from lab.rig import SERVERS
 from lab.scenario import Scenario, fault, healthy
@@ -13,24 +13,24 @@ _FEW_PORTS = 500
 
 def _few_ports(lab: Lab) -> None:
     """Few local ports, enough of them for a client that closes first."""
-    faults.few_local_ports(lab.rig, _FEW_PORTS)
+    faults_host.few_local_ports(lab.rig, _FEW_PORTS)
     world.web_load(lab)
     lab.client("leaves", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(4.3, 7.1))
 
 
 def _left_in_time_wait(lab: Lab) -> Fault:
     taker = lab.client("leaves", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(131.0, 173.0))
-    return faults.ports_taken(lab.rig, lab.ip(lab.victim), lab.ports[0], taker, "time_wait")
+    return faults_host.ports_taken(lab.rig, lab.ip(lab.victim), lab.ports[0], taker, "time_wait")
 
 
 def _held_open(lab: Lab) -> Fault:
     taker = lab.client("idle", [lab.at(lab.victim, lab.ports[0])], count=2 * _FEW_PORTS, timeout=1.1)
-    return faults.ports_taken(lab.rig, lab.ip(lab.victim), lab.ports[0], taker, "ephemeral_ports")
+    return faults_host.ports_taken(lab.rig, lab.ip(lab.victim), lab.ports[0], taker, "ephemeral_ports")
 
 
 def _leak(lab: Lab) -> Fault:
     leaker = lab.client("leaks", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(1.3, 2.3))
-    return faults.never_closed(leaker)
+    return faults_host.never_closed(leaker)
 
 
 def _few_left_open(lab: Lab) -> None:
@@ -45,16 +45,16 @@ def _tracked(share: float):
 
     def prepare(lab: Lab) -> None:
         world.web_load(lab)
-        lab.table_limit = faults.track_connections_here(lab.rig)
+        lab.table_limit = faults_host.track_connections_here(lab.rig)
         lab.table_held = int(share * lab.table_limit)
-        faults.fill_table(lab.rig, 0, lab.table_held)
+        faults_host.fill_table(lab.rig, 0, lab.table_held)
 
     return prepare
 
 
 def _table_full(lab: Lab) -> Fault:
     everywhere = [(lab.ip(server), port) for server in SERVERS for port in lab.ports]
-    return faults.table_full(lab.rig, lab.table_held, lab.table_limit, everywhere)
+    return faults_host.table_full(lab.rig, lab.table_held, lab.table_limit, everywhere)
 
 
 def _many_in_time_wait(lab: Lab) -> None:
@@ -83,7 +83,7 @@ RESOURCES: list[Scenario] = [
         None,
         "a short queue on this host's own uplink drops",
         world.upload_load,
-        lambda lab: faults.own_queue_drops(lab.rig, "8mbit"),
+        lambda lab: faults_host.own_queue_drops(lab.rig, "8mbit"),
     ),
     healthy("table_at_60_percent", "the table of connections is well used", _tracked(0.6), _nothing, watch_s=9.0),
     healthy("time_wait_with_room", "many connections in TIME_WAIT, ports left", _many_in_time_wait, _nothing, watch_s=13.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from lab import faults
+from lab import faults_filters, faults_services
 from lab.faults import Fault
 from lab.scenario import Scenario, fault, healthy
 from lab.software import Haproxy, Nginx, Postgres, Redis
@@ -63,19 +63,19 @@ def _wrk(lab: Lab) -> None:
 
 
 def _postgres_locked(lab: Lab) -> Fault:
-    return faults.postgres_locked(lab.postgres, lab.ip(lab.victim), lab.ports[0], lab.rate(1.7, 2.3))
+    return faults_services.postgres_locked(lab.postgres, lab.ip(lab.victim), lab.ports[0], lab.rate(1.7, 2.3))
 
 
 def _postgres_filtered(lab: Lab) -> Fault:
-    return faults.firewall_drop(lab.rig, lab.family, "r2", lab.ip(lab.victim), lab.ports[0], stateful=False)
+    return faults_filters.firewall_drop(lab.rig, lab.family, "r2", lab.ip(lab.victim), lab.ports[0], stateful=False)
 
 
 def _redis_stalled(lab: Lab) -> Fault:
-    return faults.redis_stalled(lab.redis, lab.ip(lab.victim), lab.ports[0], lab.rate(2.1, 2.9))
+    return faults_services.redis_stalled(lab.redis, lab.ip(lab.victim), lab.ports[0], lab.rate(2.1, 2.9))
 
 
 def _redis_killed(lab: Lab) -> Fault:
-    return faults.redis_killed(lab.redis, lab.ip(lab.victim), lab.ports[0])
+    return faults_services.redis_killed(lab.redis, lab.ip(lab.victim), lab.ports[0])
 
 
 def _nothing(_lab: Lab) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import faults, namespaces
+from lab import faults_filters, faults_paths, faults_routes, faults_services, namespaces
 from lab.impair import Impaired, distance
 from lab.rig import Rig, SERVERS
 from lab.software import Iperf3Server, Nginx, Service, endpoint, probe, start_client
@@ -73,13 +73,13 @@ def test_healthy(rig, nginx, family):
 
 @FAMILIES
 def test_port_closed(rig, nginx, family, inject):
-    inject(faults.port_closed(nginx, rig.addresses.of("srv1", family), PORT))
+    inject(faults_services.port_closed(nginx, rig.addresses.of("srv1", family), PORT))
     expect(rig, at(rig, family), "ECONNREFUSED")
 
 
 @FAMILIES
 def test_one_port_closed(rig, nginx, family, inject):
-    inject(faults.one_port_closed(nginx, rig.addresses.of("srv1", family), PORT))
+    inject(faults_services.one_port_closed(nginx, rig.addresses.of("srv1", family), PORT))
     expect(rig, at(rig, family), "ECONNREFUSED")
     expect(rig, at(rig, family, port=OTHER_PORT), "ok")
 
@@ -87,7 +87,7 @@ def test_one_port_closed(rig, nginx, family, inject):
 @FAMILIES
 @pytest.mark.parametrize("stateful", (False, True))
 def test_firewall_drop(rig, nginx, family, stateful, inject):
-    fault = inject(faults.firewall_drop(rig, family, "r2", rig.addresses.of("srv1", family), PORT, stateful))
+    fault = inject(faults_filters.firewall_drop(rig, family, "r2", rig.addresses.of("srv1", family), PORT, stateful))
     expect(rig, at(rig, family), "timeout", 1400, 1900, timeout_s=1.5)
     expect(rig, at(rig, family, port=OTHER_PORT), "ok")
     assert fault.truth()["dropped"] == 2  # the SYN and its retransmission after a second
@@ -116,9 +116,9 @@ REJECT_ERRNOS = {
 }
 
 
-@pytest.mark.parametrize("family, how", [(f, how) for f, ways in faults.REJECTS.items() for how in ways])
+@pytest.mark.parametrize("family, how", [(f, how) for f, ways in faults_filters.REJECTS.items() for how in ways])
 def test_rejected(rig, nginx, family, how, inject):
-    fault = inject(faults.rejected(rig, family, rig.addresses.of("srv1", family), PORT, how))
+    fault = inject(faults_filters.rejected(rig, family, rig.addresses.of("srv1", family), PORT, how))
     at_once = family == 4 or how == "reset"
     expect(rig, at(rig, family), REJECT_ERRNOS[family][how], at_most_ms=AT_ONCE_MS if at_once else 1300)
     expect(rig, at(rig, family, port=OTHER_PORT), "ok")
@@ -128,40 +128,40 @@ def test_rejected(rig, nginx, family, how, inject):
 
 @FAMILIES
 def test_local_output_drop(rig, nginx, family, inject):
-    fault = inject(faults.local_output_drop(rig, family, rig.addresses.of("srv1", family), PORT))
+    fault = inject(faults_filters.local_output_drop(rig, family, rig.addresses.of("srv1", family), PORT))
     expect(rig, at(rig, family), "timeout", 1400, 1900, timeout_s=1.5)
     assert fault.truth()["dropped"] >= 2
 
 
 @FAMILIES
 def test_host_down_routed(rig, nginx, family, inject):
-    inject(faults.host_down_routed(rig, family, "srv1"))
+    inject(faults_routes.host_down_routed(rig, family, "srv1"))
     expect(rig, at(rig, family), "EHOSTUNREACH", 2900, 4300)
 
 
 def test_host_comes_back(rig, nginx):
     for family in (4, 6):
-        faults.host_down_routed(rig, family, "srv1").heal()
+        faults_routes.host_down_routed(rig, family, "srv1").heal()
         expect(rig, at(rig, family), "ok", at_most_ms=4500)
 
 
 @FAMILIES
 def test_host_down_on_link(rig, family, inject):
-    inject(faults.host_down_on_link(rig, family))
+    inject(faults_routes.host_down_on_link(rig, family))
     rig.ip("cli", "neigh", "flush", "dev", "eth0")
     expect(rig, endpoint(rig.addresses.of("near", family), PORT), "EHOSTUNREACH", 2900, 4300)
 
 
 @FAMILIES
 def test_net_unreachable(rig, nginx, family, inject):
-    inject(faults.net_unreachable(rig, family, []))
+    inject(faults_routes.net_unreachable(rig, family, []))
     expect(rig, at(rig, family, network="b"), "ENETUNREACH", at_most_ms=AT_ONCE_MS if family == 4 else 1300)
     expect(rig, at(rig, family, network="a"), "ok")
 
 
 @FAMILIES
 def test_prefix_blackholed(rig, nginx, family, inject):
-    inject(faults.prefix_blackholed(rig, family, []))
+    inject(faults_routes.prefix_blackholed(rig, family, []))
     for server in SERVERS:
         expect(rig, at(rig, family, server, "b"), "timeout", 400, 900, timeout_s=0.5)
     expect(rig, at(rig, family, network="a"), "ok")
@@ -178,7 +178,7 @@ def test_prefix_blackholed(rig, nginx, family, inject):
     ],
 )
 def test_no_route_here(rig, nginx, family, cause, expected, inject):
-    inject(faults.no_route_here(rig, family, [], cause))
+    inject(faults_routes.no_route_here(rig, family, [], cause))
     expect(rig, at(rig, family, network="b"), expected, at_most_ms=20)
     expect(rig, at(rig, family, network="a"), "ok")
     assert (
@@ -188,7 +188,7 @@ def test_no_route_here(rig, nginx, family, cause, expected, inject):
 
 @pytest.mark.parametrize("cause", ("forward", "reverse"))
 def test_loss_is_as_large_as_it_says(rig, nginx, cause, inject):
-    fault = inject(faults.loss(rig, 4, rig.addresses.of("srv1", 4), PORT, 50, cause))
+    fault = inject(faults_paths.loss(rig, 4, rig.addresses.of("srv1", 4), PORT, 50, cause))
     url = f"http://{at(rig, 4)}/blob"
     rig.run("cli", ["curl", "-s", "-o", "/dev/null", "--max-time", "20", url])
     truth = fault.truth()
@@ -381,7 +381,7 @@ def test_distance(rig, nginx, family):
 @FAMILIES
 def test_service_slow(rig, service, family, inject):
     to = at(rig, family, "srv2", port=SLOW_PORT)
-    inject(faults.service_slow(service, rig.addresses.of("srv2", family), SLOW_PORT, 0.7))
+    inject(faults_services.service_slow(service, rig.addresses.of("srv2", family), SLOW_PORT, 0.7))
     expect(rig, to, "ok")
     begun = time.monotonic()
     rig.run("cli", ["curl", "-s", "-g", "-o", "/dev/null", f"http://{to}/"])

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lab import faults
+from lab import faults_services
 from lab.agent import Agent
 from lab.rig import Rig
 from lab.software import Nginx, endpoint, start_client
@@ -95,6 +95,18 @@ def watched(binary, tmp_path, seed: int):
             agent.stop()
 
 
+def fills(screen: str, height: int) -> bool:
+    """The whole frame is drawn: its last line is on the terminal's last."""
+    lines = screen.splitlines()
+    return len(lines) == height and "q:quit" in lines[-1]
+
+
+def row_of(address: str, screen: str) -> int | None:
+    """Which line of the screen is the destination's in the table, below the incidents that name it."""
+    rows = (y for y, line in enumerate(screen.splitlines()) if re.match(rf". {re.escape(address)}:{PORT} ", line))
+    return next(rows, None)
+
+
 def pid_of_top(terminal: Terminal) -> int:
     shell = terminal.value("pane_pid")
     return int(subprocess.run(["pgrep", "-P", shell, "netwatch"], capture_output=True, text=True).stdout)
@@ -103,19 +115,20 @@ def pid_of_top(terminal: Terminal) -> int:
 def test_a_fault_comes_and_goes(binary, tmp_path):
     with watched(binary, tmp_path, seed=31) as (nginx, address, _, terminal):
         assert terminal.value("alternate_on") == "1"
-        fault = faults.port_closed(nginx, address, PORT)
+        fault = faults_services.port_closed(nginx, address, PORT)
         terminal.wait_for(lambda screen: "port_blocked" in screen, 15, "the verdict")
         fault.heal()
-        terminal.wait_for(lambda screen: "✖" not in screen and "▲" not in screen, 25, "the verdict's end")
-        screen = terminal.screen()
-        assert f"{address}:{PORT}" in screen
+        screen = terminal.wait_for(
+            lambda screen: fills(screen, 24) and row_of(address, screen) and "✖" not in screen and "▲" not in screen,
+            25, "the verdict's end",
+        )  # fmt: skip
         assert all(len(line) <= 80 for line in screen.splitlines())
         deadline = time.monotonic() + 30
         while "✖ port_blocked" not in (screen := terminal.screen()):
             assert time.monotonic() < deadline, f"the past does not show the fault:\n{screen}"
             terminal.keys("Left")
             time.sleep(0.1)
-        assert re.search(r"paused, [\d.]+ s ago", screen)
+        terminal.wait_for(lambda screen: re.search(r"paused, [\d.]+ s ago", screen), 5, "how long ago that is")
         terminal.keys("g", "Enter")
         terminal.wait_for(lambda screen: "The last 2 minutes" in screen, 5, "its destination")
         terminal.keys("Enter")
@@ -141,9 +154,9 @@ def test_the_terminal_is_given_back(binary, tmp_path):
         terminal.wait_for(lambda screen: "▶ live" in screen and f"{address}:{PORT}" in screen, 10, "its return")
         for width, height in ((200, 60), (40, 8), (100, 30)):
             terminal.resize(width, height)
-            terminal.wait_for(lambda screen: "q:quit" in screen or width == 40, 5, "the new size")
-        screen = terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 5, "the destination").splitlines()
-        row = next(y for y, line in enumerate(screen) if f"  {address}:{PORT}" in line)
+            terminal.wait_for(lambda screen: fills(screen, height) or width == 40, 5, "the new size")
+        screen = terminal.wait_for(lambda screen: fills(screen, height) and row_of(address, screen), 5, "its row")
+        row = row_of(address, screen)
         terminal.click(5, row)
         terminal.click(5, row)
         terminal.wait_for(lambda screen: "Traffic" in screen, 5, "the details that a second click opens")
@@ -157,7 +170,7 @@ def test_an_agent_that_stops_or_goes_is_no_end(binary, tmp_path):
         try:
             terminal.wait_for(lambda screen: "no news for" in screen, 10, "that nothing comes")
             terminal.keys("?")
-            terminal.wait_for(lambda screen: "Keys" in screen, 1, "the help, although the agent is stopped")
+            terminal.wait_for(lambda screen: "Keys" in screen, 3, "the help, although the agent is stopped")
             terminal.keys("?")
         finally:
             os.kill(agent.pid, signal.SIGCONT)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from lab import faults, faults_attempts
+from lab import faults_attempts, faults_filters, faults_routes
 from lab.agent import Agent
 from lab.node import Node
 from lab.rig import SERVERS, Rig
@@ -301,7 +301,7 @@ def one_process_load(lab: Lab) -> None:
 
 def resting_load(lab: Lab) -> None:
     """Kept connections through a stateful firewall, some in use all the time, some that rest between requests."""
-    faults.track_connections(lab.rig)
+    faults_filters.track_connections(lab.rig)
     lab.nginx_on(*SERVERS, keepalive_s=600)
     targets = [lab.at(lab.victim, lab.ports[0])]
     lab.client("keep", targets, count=5, rate=lab.rate(7.3, 11.1), timeout=7.3)
@@ -312,7 +312,7 @@ def resting_load(lab: Lab) -> None:
 
 def pool_load(lab: Lab) -> None:
     """Kept connections in use through a stateful firewall, and new ones all the time."""
-    faults.track_connections(lab.rig)
+    faults_filters.track_connections(lab.rig)
     lab.nginx_on(*SERVERS)
     targets = [lab.at(lab.victim, lab.ports[0])]
     for _ in range(3):
@@ -324,7 +324,7 @@ def pool_load(lab: Lab) -> None:
 def elsewhere_load(lab: Lab) -> None:
     """Two ports of one address, the first of which leads to a host farther away than the other's."""
     lab.nginx_on("near", *SERVERS)
-    faults.port_elsewhere(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], lab.ip("near"))
+    faults_routes.port_elsewhere(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], lab.ip("near"))
     web_load_of(lab, lab.ports[:2])
 
 

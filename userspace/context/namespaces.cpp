@@ -26,17 +26,31 @@ core::Fd open_namespace(const fs::path& path) { return core::Fd(::open(path.c_st
 
 }  // namespace
 
+std::uint32_t namespace_inode(const fs::path& path) {
+    struct stat status{};
+    return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
+}
+
 Namespaces::Namespaces(std::vector<fs::path> paths)
     : paths_(std::move(paths)),
-      own_(inode_of(open_namespace(own_path))) {}
+      own_(namespace_inode(own_path)) {}
 
 bool Namespaces::within(std::uint32_t netns, std::uint32_t pid, const std::function<void()>& what) const {
+    std::vector<fs::path> paths = paths_;
+    if (pid != 0) paths.emplace_back(fmt::format("/proc/{}/ns/net", pid));
+    return enter_by(paths, netns, what);
+}
+
+bool Namespaces::within(std::uint32_t netns, const fs::path& path, const std::function<void()>& what) const {
+    return enter_by({path}, netns, what);
+}
+
+bool Namespaces::enter_by(const std::vector<fs::path>& paths, std::uint32_t netns,
+                          const std::function<void()>& what) const {
     if (netns == own_) {
         what();
         return true;
     }
-    std::vector<fs::path> paths = paths_;
-    if (pid != 0) paths.emplace_back(fmt::format("/proc/{}/ns/net", pid));
     const core::Fd back = open_namespace(own_path);
     if (!back) return false;
     for (const auto& path : paths) {
@@ -53,7 +67,7 @@ bool Namespaces::within(std::uint32_t netns, std::uint32_t pid, const std::funct
 std::vector<std::uint32_t> Namespaces::by_path() const {
     std::vector<std::uint32_t> inodes;
     for (const auto& path : paths_) {
-        if (const std::uint32_t inode = inode_of(open_namespace(path)); inode != 0) inodes.push_back(inode);
+        if (const std::uint32_t inode = namespace_inode(path); inode != 0) inodes.push_back(inode);
     }
     return inodes;
 }

@@ -10,6 +10,9 @@
 
 namespace netwatch::context {
 
+// Of the namespace that the path leads to; 0: none.
+[[nodiscard]] std::uint32_t namespace_inode(const std::filesystem::path& path);
+
 // One thread at a time; that thread enters other namespaces for the time of a call and comes back.
 class Namespaces {
 public:
@@ -19,6 +22,9 @@ public:
     // Does it in that namespace. `pid` is a process that lives there; 0: none is known. False: it cannot be
     // reached, and nothing was done.
     bool within(std::uint32_t netns, std::uint32_t pid, const std::function<void()>& what) const;
+    // The same, by that path alone.
+    bool within(std::uint32_t netns, const std::filesystem::path& path,
+                const std::function<void()>& what) const;
 
     // Of the thread that made this.
     [[nodiscard]] std::uint32_t own() const { return own_; }
@@ -26,6 +32,9 @@ public:
     [[nodiscard]] std::vector<std::uint32_t> by_path() const;
 
 private:
+    bool enter_by(const std::vector<std::filesystem::path>& paths, std::uint32_t netns,
+                  const std::function<void()>& what) const;
+
     std::vector<std::filesystem::path> paths_;
     std::uint32_t own_ = 0;
 };

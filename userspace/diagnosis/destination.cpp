@@ -189,6 +189,11 @@ void Destination::note_handshake(const Outcome& outcome) {
     }
 }
 
+model::DestinationRef Destination::ref() const {
+    const OtherNames also = other_names();
+    return {.endpoint = key.endpoint, .real = also.real, .asked = also.asked};
+}
+
 void Destination::add(const Outcome& outcome, Process* process) {
     note_handshake(outcome);
     const std::optional<std::uint64_t> answered_after_ns = settle(outcome);

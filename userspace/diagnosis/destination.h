@@ -22,6 +22,7 @@
 #include "diagnosis/round_trips.h"
 #include "diagnosis/turned_away.h"
 #include "model/address.h"
+#include "model/incident.h"
 #include "model/taxonomy.h"
 
 namespace netwatch::diagnosis {
@@ -167,6 +168,11 @@ struct Detail {
     core::BootNs window_opened_at = 0;  // when one of them last took data again
     LocalDrops local_drops;             // packets to it, since the run began
     std::uint32_t dropped_netns = 0;    // in which namespace, the latest of them
+
+    // Its round trips take longer than they used to.
+    [[nodiscard]] bool is_slower() const {
+        return handshakes.shift().has_value() || acknowledgements.shift().has_value();
+    }
 };
 
 // What else a destination is known as.
@@ -201,6 +207,8 @@ struct Destination {
     std::unique_ptr<OtherNames> names;  // only where it has any
 
     [[nodiscard]] OtherNames other_names() const { return names ? *names : OtherNames{}; }
+    // How an incident names it.
+    [[nodiscard]] model::DestinationRef ref() const;
     OtherNames& add_names() {
         if (!names) names = std::make_unique<OtherNames>();
         return *names;

@@ -15,9 +15,7 @@ Finding finding_at(const Destination& destination, Family family, std::string_vi
     finding.confirmed = true;
     finding.scope = {model::ScopeKind::destination, std::nullopt, {key.endpoint.to_string()}};
     finding.members = {key};
-    finding.destination = model::DestinationRef{.endpoint = key.endpoint,
-                                                .real = destination.other_names().real,
-                                                .asked = destination.other_names().asked};
+    finding.destination = destination.ref();
     return finding;
 }
 

@@ -125,9 +125,7 @@ Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<
     }
     std::ranges::sort(names);
     finding.scope = {kind, std::move(value), std::move(names)};
-    finding.destination = model::DestinationRef{.endpoint = key.endpoint,
-                                                .real = worst.destination->other_names().real,
-                                                .asked = worst.destination->other_names().asked};
+    finding.destination = worst.destination->ref();
     if (leaves.size() > 1) finding.destination->endpoint.port = 0;
     note(finding, scene, "round_trip_ms", worst.shift.now_us / 1000,
          fmt::format("round trips to {} take {:.1f} ms at the median, usually {:.1f} ms",

@@ -2,7 +2,6 @@
 #include "service/change_watch.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
@@ -10,16 +9,13 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -28,6 +24,7 @@
 
 namespace netwatch::service {
 namespace fs = std::filesystem;
+using context::namespace_inode;
 namespace {
 
 constexpr std::size_t most_places = 64;
@@ -84,11 +81,6 @@ bool has_nftables() {
     return built_in || has_line("/proc/modules", "nf_tables ");
 }
 
-std::uint32_t inode_of(const fs::path& path) {
-    struct stat status{};
-    return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
-}
-
 fs::path path_of(std::uint32_t pid) { return fmt::format("/proc/{}/ns/net", pid); }
 
 std::string comm_of(std::uint32_t pid) {
@@ -104,26 +96,9 @@ std::optional<std::uint32_t> process_in(std::uint32_t netns) {
         std::uint32_t pid = 0;
         const auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
         const bool number = bad == std::errc{} && end == name.data() + name.size();
-        if (number && inode_of(path_of(pid)) == netns) return pid;
+        if (number && namespace_inode(path_of(pid)) == netns) return pid;
     }
     return std::nullopt;
-}
-
-// Does something in another network namespace. False: it is not there, may not be entered, or it did not
-// succeed there.
-template <typename Do>
-bool inside(const fs::path& path, std::uint32_t netns, Do&& something) {
-    const core::Fd own(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-    const core::Fd there(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!own || !there || inode_of(fmt::format("/proc/self/fd/{}", there.get())) != netns) return false;
-    if (::setns(there.get(), CLONE_NEWNET) != 0) {
-        const bool is_own = inode_of("/proc/thread-self/ns/net") == netns;
-        return is_own && something();
-    }
-    const bool done = something();
-    if (::setns(own.get(), CLONE_NEWNET) != 0)
-        spdlog::error("the watch of changes stays in network namespace {}: {}", netns, std::strerror(errno));
-    return done;
 }
 
 }  // namespace
@@ -151,7 +126,7 @@ public:
         path_ = path_of(pid);
         pid_ = pid;
         comm_ = std::move(comm);
-        return process_ && inode_of(path_of(pid)) == netns_;
+        return process_ && namespace_inode(path_of(pid)) == netns_;
     }
 
     void hear(core::BootNs at, std::vector<netwatch_change>& changes) {
@@ -180,7 +155,7 @@ public:
         return process_ && ::poll(&fd, 1, 0) > 0;
     }
     [[nodiscard]] bool has_process() const { return static_cast<bool>(process_); }
-    [[nodiscard]] bool is_gone() const { return inode_of(path_) != netns_; }
+    [[nodiscard]] bool is_gone() const { return namespace_inode(path_) != netns_; }
     [[nodiscard]] bool asked_for_rulesets() const { return asked_for_rulesets_; }
     [[nodiscard]] std::uint32_t netns() const { return netns_; }
     [[nodiscard]] const fs::path& path() const { return path_; }
@@ -320,9 +295,9 @@ bool ChangeWatch::wait() {
 void ChangeWatch::open_named() {
     if (netns_paths_.empty()) {
         const fs::path own = "/proc/self/ns/net";
-        open(inode_of(own), own, nullptr);
+        open(namespace_inode(own), own, nullptr);
     }
-    for (const auto& path : netns_paths_) open(inode_of(path), path, nullptr);
+    for (const auto& path : netns_paths_) open(namespace_inode(path), path, nullptr);
 }
 
 void ChangeWatch::open_noted() {
@@ -341,7 +316,9 @@ void ChangeWatch::open(std::uint32_t netns, const fs::path& path, const Inhabita
     if (netns == 0 || places_.contains(netns)) return;
     auto place = std::make_unique<Place>(netns, path);
     if (inhabitant != nullptr && !place->follow(inhabitant->pid, inhabitant->comm)) return;
-    if (!inside(path, netns, [&] { return place->open_sockets(); })) {
+    bool opened = false;
+    namespaces_.within(netns, path, [&] { opened = place->open_sockets(); });
+    if (!opened) {
         spdlog::warn("changes in network namespace {} are not watched: its netlink sockets cannot be had",
                      netns);
         return;
@@ -355,7 +332,7 @@ void ChangeWatch::open(std::uint32_t netns, const fs::path& path, const Inhabita
 // False: the namespace has come to its end, or nobody is left in it for whom to keep it.
 bool ChangeWatch::look_after(Place& place, core::BootNs at, bool due) {
     if (due && !place.asked_for_rulesets() && has_nftables())
-        (void)inside(place.path(), place.netns(), [&] { return place.listen_to_rulesets(), true; });
+        namespaces_.within(place.netns(), place.path(), [&] { place.listen_to_rulesets(); });
     const bool left = place.has_process() ? place.is_left() : due && place.is_gone();
     if (!left) return true;
     if (place.has_process()) {

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "context/namespaces.h"
 #include "core/fd.h"
 #include "core/time.h"
 #include "model/record.h"
@@ -64,6 +65,7 @@ private:
     std::map<std::uint32_t, Inhabitant> noted_;
 
     /* The watch's own. */
+    const context::Namespaces namespaces_;
     std::map<std::uint32_t, std::unique_ptr<Place>> places_;
     std::vector<netwatch_change> changes_;
     core::BootNs looked_after_at_ = 0;
