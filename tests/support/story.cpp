@@ -86,10 +86,25 @@ Story& Story::add(model::Record record) {
     return *this;
 }
 
+namespace {
+
+core::BootNs time_of(const model::Record& record) { return model::header_of(record).at_ns; }
+
+}  // namespace
+
 std::vector<model::Record> Story::records() const {
     auto sorted = records_;
-    std::ranges::stable_sort(sorted, {}, [](const model::Record& r) { return model::header_of(r).at_ns; });
+    std::ranges::stable_sort(sorted, {}, time_of);
     return sorted;
+}
+
+std::vector<model::Record> Story::take(double story_s) {
+    const auto later = std::ranges::stable_partition(
+        records_, [end = boot_ns(story_s)](core::BootNs at) { return at < end; }, time_of);
+    std::vector<model::Record> taken(std::move_iterator(records_.begin()), std::move_iterator(later.begin()));
+    records_.erase(records_.begin(), later.begin());
+    std::ranges::stable_sort(taken, {}, time_of);
+    return taken;
 }
 
 netwatch_tuple Story::tuple_to(std::string_view to) {

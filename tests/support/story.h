@@ -150,6 +150,8 @@ public:
     Story& add(model::Record record);
     // All records in the order of their times.
     [[nodiscard]] std::vector<model::Record> records() const;
+    // Those before `story_s`, in that order; the story goes on without them.
+    [[nodiscard]] std::vector<model::Record> take(double story_s);
 
 private:
     [[nodiscard]] netwatch_tuple tuple_to(std::string_view to);

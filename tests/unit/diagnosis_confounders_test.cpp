@@ -44,6 +44,36 @@ TEST(DiagnosisConfounders, AScanOfSilentHosts) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
+TEST(DiagnosisConfounders, AScanOfSilentHostsDoneAgain) {
+    for (const auto& [again_by, after_s] :
+         std::vector<std::pair<std::uint32_t, double>>{{6, 120}, {7, 120}, {6, 25}, {7, 25}}) {
+        Story story;
+        for (int host = 1; host <= 200; ++host) {
+            const std::string address = fmt::format("10.8.1.{}:22", host);
+            story.is_unanswered(1 + host * 0.02, address, 4.5, {6, "nmap"});
+            story.is_unanswered(1 + after_s + host * 0.02, address, 4.5, {again_by, "nmap"});
+        }
+        Watch watch(story);
+        watch.until(140);
+        EXPECT_THAT(watch.ever_alarmed(), IsEmpty()) << "by " << again_by << " after " << after_s << " s";
+    }
+}
+
+TEST(DiagnosisConfounders, WhoKeepsTryingManySilentHostsDoesNotScan) {
+    // Started in the middle of an outage: nothing has worked yet.
+    Story story;
+    std::uint32_t seed = 5;
+    for (int round = 0; round < 10; ++round) {
+        for (int host = 1; host <= 40; ++host) {
+            const double at = 1 + round * 2 + (draw(seed) % 100) * 0.01;
+            story.is_unanswered(at, fmt::format("10.8.1.{}:80", host), 1.9);
+        }
+    }
+    Watch watch(story);
+    watch.until(15);
+    EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
+}
+
 TEST(DiagnosisConfounders, FiveHundredConnectsAtOnceWithSynLoss) {
     std::uint32_t seed = 3;
     Story story;

@@ -58,6 +58,39 @@ TEST(DiagnosisLatency, JitterIsNone) {
     }
 }
 
+// Round trips spread as they do on real paths, around a median that goes from one value to another.
+void connect_over_a_path(Story& story, double from, double to, double median_ms, double then_ms,
+                         std::mt19937& random) {
+    std::lognormal_distribution<double> spread(0, 0.15);
+    for (double at = from; at < to; at += 1.6) {
+        const double share = (at - from) / (to - from);
+        story.connects(at, api, {}, (median_ms + share * (then_ms - median_ms)) * spread(random));
+    }
+}
+
+TEST(DiagnosisLatency, APathThatWandersByAQuarterIsNone) {
+    for (unsigned seed = 1; seed <= 100; ++seed) {
+        std::mt19937 random(seed);
+        Story story;
+        connect_over_a_path(story, 0, 400, 19.4, 19.4, random);
+        connect_over_a_path(story, 400, 600, 19.4, 25, random);
+        connect_over_a_path(story, 600, 900, 25, 25, random);
+        Watch watch(story, 0.5);
+        watch.until(900);
+        EXPECT_THAT(watch.ever_alarmed(), IsEmpty()) << seed;
+    }
+}
+
+TEST(DiagnosisLatency, ARiseByFourFifthsIsOne) {
+    std::mt19937 random(1);
+    Story story;
+    connect_over_a_path(story, 0, 400, 20, 20, random);
+    connect_over_a_path(story, 400, 500, 36, 36, random);
+    Watch watch(story, 0.5);
+    watch.until(500);
+    EXPECT_EQ(watch.alarm().type, FailureType::latency_spike);
+}
+
 TEST(DiagnosisLatency, AStepTooSmallToBeFeltIsNone) {
     Story story;
     connect_often(story, 0, 20, api, 0.2, 0.1);

@@ -292,7 +292,7 @@ FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, boo
     last_active = std::max(last_active, at_ns);
     last_failure_at = std::max(last_failure_at, at_ns);
     successes_in_row = 0;
-    if (!run) {
+    if (!run || (run->over(at_ns) && !ever_worked())) {
         run = std::make_unique<FailureRun>();
         run->first_start_ns = start_ns;
         run->first_at_ns = at_ns;
@@ -302,6 +302,7 @@ FailureRun& Destination::run_from(core::BootNs start_ns, core::BootNs at_ns, boo
     run->first_start_ns = std::min(run->first_start_ns, start_ns);
     run->last_at_ns = std::max(run->last_at_ns, at_ns);
     run->single_process = run->single_process && process != nullptr && process->key == run->process;
+    run->scanned = run->scanned || (run->single_process && process->scans(at_ns));
     return *run;
 }
 
@@ -341,10 +342,10 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
         return;
     }
     const bool is_v4 = record.tuple.family == 4;
-    FailureRun& failing = run_from(start, at, is_v4, process);
     if (process != nullptr && !ever_worked()) {
         process->note_unanswered(std::hash<model::Endpoint>{}(key.endpoint), at);
     }
+    FailureRun& failing = run_from(start, at, is_v4, process);
     if (detail) {
         const auto attempt = std::ranges::find(detail->in_flight, record.sock, &Detail::Attempt::sock);
         if (attempt != detail->in_flight.end()) attempt->sent_again_at = at;

@@ -61,7 +61,8 @@ struct FailureRun {
     std::uint32_t early_refusals = 0;  // of them, those that came sooner than the host can answer
     bool is_v4 = true;
     bool single_process = true;
-    ProcessKey process;  // of the first failure
+    bool scanned = false;  // its process was touching many destinations
+    ProcessKey process;    // of the first failure
     struct Attempt {
         core::BootNs start = 0;
         core::BootNs at = 0;
@@ -72,8 +73,12 @@ struct FailureRun {
     std::vector<Attempt> latest;  // that ended, at most 8
 
     void add_silent_syn(core::BootNs at);
+    // Nothing failed for so long that it says nothing of the present.
+    [[nodiscard]] bool over(core::BootNs now) const { return last_at_ns + remembered_ns < now; }
     // A fallback hides the failures. Those of the last second may still fall back.
     [[nodiscard]] bool masked(core::BootNs now) const;
+
+    static constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s;
 };
 
 // One second of a destination's life.

@@ -15,12 +15,12 @@ constexpr std::uint32_t fewest = 3;
 constexpr std::uint32_t most = 30;
 // A service restarts in less: refusals count from then on.
 constexpr std::uint64_t restart_ns = 1'200 * core::ns_per_ms;
-constexpr std::uint64_t remembered_ns = 60 * core::ns_per_s;  // an unconfirmed run older than this is over
 // ARP and neighbour discovery give up after three probes a second apart; who was not the first to ask waits
 // less. connect() hears of an error with its next SYN, so a second says nothing where that alone was seen:
 // over IPv6, and on kernels without the hook.
 constexpr std::uint64_t resolution_ns = 900 * core::ns_per_ms;
 constexpr std::uint64_t resolution_heard_ns = 2'500 * core::ns_per_ms;
+constexpr std::uint32_t scan_attempts = 4;  // scanners try again where nothing answers
 constexpr double steady_beat_ns = 0.4e9;
 // Whether other connections move meanwhile is known once they have been looked at, which is done every second
 // (where the kernel lets them be seen).
@@ -67,11 +67,12 @@ bool beats_steadily(const FailureRun& run) {
     return mean >= steady_beat_ns && deviation < 0.1 * mean;
 }
 
-// One process touched many destinations that never answered. The run of the first of them began before that
-// was known.
+// One process touched many destinations that never answered, and does not come back to this one. The run of
+// the first of them began before that was known.
 bool scanned(const Scene& scene, const FailureRun& run) {
+    if (run.attempts + run.pending > scan_attempts) return false;
     const Process* process = run.single_process ? scene.processes.find(run.process) : nullptr;
-    return process != nullptr && process->scans(run.last_at_ns);
+    return run.scanned || (process != nullptr && process->scans(run.last_at_ns));
 }
 
 core::BootNs onset_of(const Leaf& leaf) { return leaf.run().first_start_ns; }
@@ -80,7 +81,7 @@ core::BootNs onset_of(const Leaf& leaf) { return leaf.run().first_start_ns; }
 
 std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) {
     const FailureRun& run = *destination.run;
-    if (run.last_at_ns + remembered_ns < scene.now) return std::nullopt;
+    if (run.over(scene.now)) return std::nullopt;
     if (!destination.ever_worked() && scanned(scene, run)) return std::nullopt;
     Leaf leaf{.destination = &destination, .cls = destination.dominant()};
     const bool moved_since = destination.last_progress_at > run.first_start_ns;

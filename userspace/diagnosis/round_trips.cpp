@@ -17,6 +17,11 @@ constexpr std::uint32_t remembered = 4'096;  // a quarter of an hour and more
 // all of them above the largest of fewer (one order of n + m in n out of n + m).
 constexpr std::size_t many_before = 100;
 constexpr std::array<std::pair<std::size_t, std::size_t>, 4> enough_of{{{8, 6}, {10, 7}, {20, 9}, {30, 11}}};
+// A path that wanders by a quarter within minutes brings six of eight above that, and by luck above the felt
+// bound too. So many leave a chance below 1 in 250 that the median is not: for a rise that is less than
+// double.
+constexpr std::array<std::pair<std::size_t, std::size_t>, 4> nearly_all_of{
+    {{8, 8}, {12, 11}, {20, 17}, {30, 23}}};
 constexpr std::array<std::pair<std::size_t, std::size_t>, 4> all_after{
     {{6, 40}, {8, 20}, {10, 15}, {12, 12}}};
 constexpr std::size_t known_samples = 12;
@@ -25,6 +30,7 @@ constexpr std::uint64_t transition_ns = 5 * core::ns_per_s;
 constexpr double mean_weight = 1.0 / 64;
 constexpr double floor_us = 5'000;
 constexpr double floor_share = 0.5;
+constexpr double doubled = 1;
 constexpr std::uint64_t lasting_ns = 3 * core::ns_per_s;
 constexpr std::size_t newest_judged = 8;
 constexpr std::size_t healed_samples = 6;  // of the newest eight
@@ -55,40 +61,43 @@ std::optional<RoundTrips::Usual> RoundTrips::usual_before(std::size_t newest) co
     return Usual{values[before / 2], values[top], before};
 }
 
-bool RoundTrips::exceeds(const Sample& sample, const Usual& usual) const {
-    const double felt = std::max(floor_us, floor_share * usual.median_us);
+bool RoundTrips::exceeds(const Sample& sample, const Usual& usual, double share) const {
+    const double felt = std::max(floor_us, share * usual.median_us);
     return sample.us > usual.high_us + slack_us_ && sample.us > usual.median_us + felt + slack_us_;
 }
 
 // The newest `of` samples against those before them: at least `least` raised, and the last one.
-std::optional<RoundTrips::Shift> RoundTrips::shift_of(std::size_t of, std::size_t least,
+std::optional<RoundTrips::Shift> RoundTrips::shift_of(std::size_t of, std::size_t least, double share,
                                                       const Usual& usual) const {
     std::vector<double> raised;
     core::BootNs since = 0;
     for (auto sample = latest_.end() - static_cast<std::ptrdiff_t>(of); sample != latest_.end(); ++sample) {
-        if (!exceeds(*sample, usual)) continue;
+        if (!exceeds(*sample, usual, share)) continue;
         if (raised.empty()) since = sample->at;
         raised.push_back(sample->us);
     }
-    if (raised.size() < least || !exceeds(latest_.back(), usual)) return std::nullopt;
+    if (raised.size() < least || !exceeds(latest_.back(), usual, share)) return std::nullopt;
     return Shift{since, usual.median_us, median_of(std::move(raised)), false};
 }
 
 std::optional<RoundTrips::Shift> RoundTrips::find_shift() {
-    const auto attempt = [this](std::size_t of, std::size_t least, std::size_t least_before,
+    const auto attempt = [this](std::size_t of, std::size_t least, double share, std::size_t least_before,
                                 std::size_t most_before) -> std::optional<Shift> {
         if (latest_.size() < of) return std::nullopt;
         const auto usual = usual_before(of);
         if (!usual || usual->samples < least_before || usual->samples >= most_before) return std::nullopt;
-        auto found = shift_of(of, least, *usual);
+        auto found = shift_of(of, least, share, *usual);
         if (found) frozen_ = *usual;
         return found;
     };
     for (const auto& [of, least] : enough_of) {
-        if (auto found = attempt(of, least, many_before, SIZE_MAX)) return found;
+        if (auto found = attempt(of, least, doubled, many_before, SIZE_MAX)) return found;
+    }
+    for (const auto& [of, least] : nearly_all_of) {
+        if (auto found = attempt(of, least, floor_share, many_before, SIZE_MAX)) return found;
     }
     for (const auto& [of, before] : all_after) {
-        if (auto found = attempt(of, of, before, many_before)) return found;
+        if (auto found = attempt(of, of, floor_share, before, many_before)) return found;
     }
     return std::nullopt;
 }
@@ -98,16 +107,17 @@ void RoundTrips::follow_shift() {
     std::vector<double> raised;
     for (auto sample = latest_.end() - static_cast<std::ptrdiff_t>(judged); sample != latest_.end();
          ++sample) {
-        if (exceeds(*sample, frozen_)) raised.push_back(sample->us);
+        if (exceeds(*sample, frozen_, floor_share)) raised.push_back(sample->us);
     }
     if (judged - raised.size() >= healed_samples) {
         // What was measured meanwhile is not what is usual.
         shift_.reset();
-        latest_.remove_if([this](const Sample& sample) { return exceeds(sample, frozen_); });
+        latest_.remove_if([this](const Sample& sample) { return exceeds(sample, frozen_, floor_share); });
         return;
     }
     if (!raised.empty()) shift_->now_us = median_of(std::move(raised));
-    const bool now = exceeds(latest_.back(), frozen_) && latest_.back().at >= shift_->since + lasting_ns;
+    const bool now =
+        exceeds(latest_.back(), frozen_, floor_share) && latest_.back().at >= shift_->since + lasting_ns;
     shift_->lasts = shift_->lasts || now;
 }
 

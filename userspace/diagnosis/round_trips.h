@@ -45,8 +45,10 @@ private:
         std::size_t samples = 0;
     };
     [[nodiscard]] std::optional<Usual> usual_before(std::size_t newest) const;
-    [[nodiscard]] bool exceeds(const Sample& sample, const Usual& usual) const;
-    [[nodiscard]] std::optional<Shift> shift_of(std::size_t of, std::size_t least, const Usual& usual) const;
+    // By more than that share of the median, and above all but few before.
+    [[nodiscard]] bool exceeds(const Sample& sample, const Usual& usual, double share) const;
+    [[nodiscard]] std::optional<Shift> shift_of(std::size_t of, std::size_t least, double share,
+                                                const Usual& usual) const;
     [[nodiscard]] std::optional<Shift> find_shift();
     void follow_shift();
 

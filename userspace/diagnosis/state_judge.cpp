@@ -16,8 +16,6 @@
 namespace netwatch::diagnosis {
 namespace {
 
-constexpr std::uint64_t run_remembered_ns = 60 * core::ns_per_s;
-
 // Something about its connections may be wrong while they work.
 bool is_strained(const Destination& destination, core::BootNs now) {
     if (!destination.detail) return false;
@@ -42,8 +40,7 @@ void Engine::State::judge() {
     std::erase_if(failing_, [this](const DestinationKey& key) {
         Destination* destination = destinations_.find(key);
         if (destination != nullptr) destination->forget_suspicion(now_);
-        return destination == nullptr || !destination->run ||
-               destination->run->last_at_ns + run_remembered_ns < now_;
+        return destination == nullptr || !destination->run || destination->run->over(now_);
     });
     for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
     const Scene now = scene();
