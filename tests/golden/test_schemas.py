@@ -15,14 +15,15 @@ def golden(name: str) -> object:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-def view_validator() -> jsonschema.Draft202012Validator:
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    """Of a schema that holds incidents."""
     incident = json.loads((contract.SCHEMAS / "incident.schema.json").read_text())
-    view = json.loads((contract.SCHEMAS / "view.schema.json").read_text())
-    resolver = jsonschema.RefResolver("", view, store={"incident.schema.json": incident})
-    return jsonschema.Draft202012Validator(view, resolver=resolver)
+    schema = json.loads((contract.SCHEMAS / f"{name}.schema.json").read_text())
+    resolver = jsonschema.RefResolver("", schema, store={"incident.schema.json": incident})
+    return jsonschema.Draft202012Validator(schema, resolver=resolver)
 
 
-@pytest.mark.parametrize("schema", ("check", "incident", "ladder", "view"))
+@pytest.mark.parametrize("schema", ("check", "incident", "ladder", "report", "view"))
 def test_the_schema_is_one(schema):
     text = (contract.SCHEMAS / f"{schema}.schema.json").read_text()
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
@@ -30,7 +31,11 @@ def test_the_schema_is_one(schema):
 
 @pytest.mark.parametrize("name", ("view", "view-empty"))
 def test_a_view_is_valid(name):
-    assert [error.message for error in view_validator().iter_errors(golden(name))] == []
+    assert [error.message for error in validator("view").iter_errors(golden(name))] == []
+
+
+def test_a_report_is_valid():
+    assert [error.message for error in validator("report").iter_errors(golden("report"))] == []
 
 
 def test_incidents_keep_the_contract():
@@ -58,7 +63,7 @@ def test_a_wrong_view_is_refused(path, wrong):
     for step in path[:-1]:
         at = at[step]
     at[path[-1]] = wrong
-    assert not view_validator().is_valid(view)
+    assert not validator("view").is_valid(view)
 
 
 def test_every_member_of_a_view_is_described():

@@ -42,6 +42,7 @@ struct Command {
 [[nodiscard]] Command add_incidents(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_check(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_replay(CLI::App& app, const Globals& globals);
+[[nodiscard]] Command add_report(CLI::App& app, const Globals& globals);
 
 // The whole program but main(): parses, runs, says what went wrong, returns the process's exit code.
 [[nodiscard]] int run(int argc, const char* const* argv);

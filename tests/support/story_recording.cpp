@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/story_recording.h"
+
+#include <gtest/gtest.h>
+
+#include "recorder/recorder.h"
+
+namespace netwatch::support {
+namespace {
+
+constexpr double clock_every_s = 0.1;
+
+class Batch {
+public:
+    void add(const model::Record& record) {
+        std::visit(
+            [this]<typename R>(const R& one) {
+                if constexpr (!std::is_same_v<R, std::monostate>) {
+                    const auto bytes = model::bytes_of(one);
+                    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+                }
+            },
+            record);
+    }
+    [[nodiscard]] std::vector<std::byte> take() { return std::exchange(bytes_, {}); }
+
+private:
+    std::vector<std::byte> bytes_;
+};
+
+}  // namespace
+
+void write_recording(const Story& story, double until_s, const std::filesystem::path& path) {
+    recorder::RecordingMeta meta;
+    meta.agent_version = NETWATCH_VERSION;
+    meta.kernel = "6.18.44";
+    meta.started_at = core::to_rfc3339(utc(0));
+    auto recorder = recorder::Recorder::create(path, meta, {});
+    ASSERT_TRUE(recorder) << recorder.error().message;
+    const auto records = story.records();
+    std::size_t next = 0;
+    Batch batch;
+    for (int tick = 0; tick * clock_every_s <= until_s; ++tick) {
+        const core::BootNs at = boot_ns(tick * clock_every_s);
+        for (; next < records.size() && model::header_of(records[next]).at_ns <= at; ++next)
+            batch.add(records[next]);
+        auto clock = model::make_record<netwatch_clock>(at);
+        clock.realtime_ns = utc(tick * clock_every_s).ns;
+        batch.add(clock);
+        const auto written = recorder->write(at, batch.take());
+        ASSERT_TRUE(written) << written.error().message;
+    }
+}
+
+}  // namespace netwatch::support
