@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Holes in the sequence of arriving data, and what fills them: a retransmission, or the original, overtaken
-// on its way. Every segment comes by here, so it looks only while there are holes at all (lib/arrival.h).
-#include "lib/arrival.h"
+// on its way. Every segment comes by here, so it is attached only while there are holes at all
+// (lib/arrival.h).
 #include "lib/socket.h"
 
 /* RFC 7323's layout: two NOPs, kind 8, length 10. It comes first wherever it is used. */
@@ -63,7 +63,6 @@ int BPF_PROG(on_segment, struct sock *sk, const struct sk_buff *skb) {
     const struct tcp_sock *tp;
     struct socket_state *state;
 
-    if (!watches_arrivals) return 0;
     tp = bpf_skc_to_tcp_sock(sk);
     if (!tp) return 0;
     segment = (const void *)skb->cb;

@@ -12,13 +12,13 @@ static __always_inline void forget_looks(struct socket_state *state) {
     __builtin_memset(&state->reset_look, 0, sizeof(state->reset_look));
 }
 
-static __always_inline void remember_connect(struct sock *sk) {
+static __always_inline void remember_connect(struct sock *sk, __u64 now_ns) {
     struct socket_state *state = make_state(sk);
 
     if (!state) return; /* counted when the connect ends */
-    state->start_ns = bpf_ktime_get_boot_ns();
+    state->start_ns = now_ns;
     fill_current_process(&state->process);
-    fill_asked(state);
+    fill_asked(state, sk);
     __builtin_memset(&state->icmp, 0, sizeof(state->icmp));
     state->passive = 0;
     state->reset_received = 0;
@@ -32,40 +32,34 @@ static __always_inline void remember_connect(struct sock *sk) {
 static __always_inline void begin_connect(struct sock *sk) {
     __u32 netns = netns_of(&sk->__sk_common);
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ATTEMPT, netns);
+    __u64 now_ns = bpf_ktime_get_boot_ns();
     struct netwatch_attempt *record;
 
     if (!account) return;
-    remember_connect(sk);
-    record = RESERVE(account, ATTEMPT, attempt, netns);
+    remember_connect(sk, now_ns);
+    record = RESERVE_AT(account, ATTEMPT, attempt, netns, now_ns);
     if (!record) return;
     record->sock = identity_of(sk);
     fill_tuple_common(&record->tuple, &sk->__sk_common, IPPROTO_TCP);
-    submit_quietly(record);
+    submit_quietly(account, record);
 }
 
+/*
+ * A child's state is the kernel's copy of its listener's, so this is how it begins: without a start, until it
+ * is established, which is when LISTEN → SYN_RECV happens, too (fast open apart).
+ */
 static __always_inline void begin_listen(struct sock *sk) {
     struct socket_state *state;
 
     if (!is_observed(netns_of(&sk->__sk_common))) return;
     state = make_state(sk);
     if (!state) return; /* counted with each ACCEPT */
-    state->start_ns = bpf_ktime_get_boot_ns();
+    state->start_ns = 0;
     state->passive = 1;
-    fill_current_process(&state->process);
-}
-
-/* A child's state is the kernel's copy of its listener's. Before 5.11 there is none: the child begins without
- * an owner. */
-static __always_inline void begin_accept(struct sock *sk) {
-    struct socket_state *state;
-
-    if (!is_observed(netns_of(&sk->__sk_common))) return;
-    state = has_storage ? find_state(sk) : make_state(sk);
-    if (!state) return; /* counted when it is established */
-    state->start_ns = bpf_ktime_get_boot_ns();
-    state->passive = 1;
+    state->connecting = 0;
     state->reset_received = 0;
     forget_looks(state);
+    fill_current_process(&state->process);
 }
 
 static __always_inline __u32 handshake_rtt_us(const struct tcp_sock *tp) {
@@ -112,7 +106,7 @@ static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *
         record->outcome = NETWATCH_OUTCOME_ESTABLISHED;
         record->error = 0;
         if (state->syn_retransmits == 0) record->rtt_us = handshake_rtt_us(tp);
-        submit_quietly(record);
+        submit_quietly(account, record);
         return;
     }
     /* Without a local port none could be had: connect() fails though the socket carries no error. */
@@ -122,25 +116,30 @@ static __always_inline void end_connect(struct sock *sk, const struct tcp_sock *
     submit_now(record);
 }
 
+/* Before 5.11 nothing is copied: the child begins without an owner. */
 static __always_inline void end_accept(struct sock *sk, const struct tcp_sock *tp,
-                                       const struct socket_state *state) {
+                                       struct socket_state *state) {
     __u32 netns = netns_of(&sk->__sk_common);
     struct netwatch_account_counts *account = saw(NETWATCH_RECORD_ACCEPT, netns);
+    __u64 now_ns = bpf_ktime_get_boot_ns();
     struct netwatch_accept *record;
 
     if (!account) return;
+    if (!has_storage) state = make_state(sk);
     if (!state) {
         account->dropped_map++;
         return;
     }
-    record = RESERVE(account, ACCEPT, accept, netns);
+    state->start_ns = now_ns;
+    state->passive = 1;
+    record = RESERVE_AT(account, ACCEPT, accept, netns, now_ns);
     if (!record) return;
     record->sock = identity_of(sk);
-    record->start_ns = state->start_ns;
+    record->start_ns = now_ns;
     fill_tuple_tcp(&record->tuple, tp);
     record->process = state->process;
     record->rtt_us = handshake_rtt_us(tp);
-    submit_quietly(record);
+    submit_quietly(account, record);
 }
 
 static __always_inline void end_connection(struct sock *sk, const struct tcp_sock *tp, int old_state) {
@@ -177,7 +176,7 @@ static __always_inline void end_connection(struct sock *sk, const struct tcp_soc
     if (record->error || record->reset_received)
         submit_now(record);
     else
-        submit_quietly(record);
+        submit_quietly(account, record);
 }
 
 static __always_inline void leave_syn_state(struct sock *sk, const struct tcp_sock *tp, int old_state) {
@@ -201,10 +200,6 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state) {
     }
     if (new_state == TCP_LISTEN) {
         begin_listen(sk);
-        return 0;
-    }
-    if (new_state == TCP_SYN_RECV && old_state == TCP_LISTEN) {
-        begin_accept(sk);
         return 0;
     }
     if (new_state != TCP_ESTABLISHED && new_state != TCP_CLOSE) return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Whether data arrives out of order anywhere: then, and for a while after, every segment is looked at. */
+/* Whether data arrives out of order anywhere: then, and for a while after, userspace has every segment looked
+ * at. */
 #pragma once
 
 #include "config.h"

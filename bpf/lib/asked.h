@@ -55,16 +55,38 @@ static __always_inline void read_asked(struct asked *asked, const void *from, bo
     asked->port = bpf_ntohs(address.sin6_port);
 }
 
-/* Inside connect(): tracing programs only. */
-static __always_inline void fill_asked(struct socket_state *state) {
+/* Does a program of the socket's cgroup have a say in connect()? An empty item ends its list. */
+static __always_inline bool has_say(const struct sock *sk, __u64 connect) {
+    const struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
+    struct bpf_prog_array *const *effective;
+
+    if (!bpf_core_field_exists(cgroup->bpf.effective)) return false;
+    effective = (const void *)cgroup + bpf_core_field_offset(cgroup->bpf.effective);
+    return effective[connect]->items[0].prog != NULL;
+}
+
+static __always_inline bool may_be_rewritten(const struct sock *sk) {
+    if (sk->__sk_common.skc_family == AF_INET)
+        return has_say(sk, bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_INET4_CONNECT));
+    return has_say(sk, bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_INET6_CONNECT));
+}
+
+/*
+ * Inside connect(): tracing programs only. Where nobody can have rewritten it the socket has the address as
+ * it was asked for, ten times cheaper than the caller's memory.
+ */
+static __always_inline void fill_asked(struct socket_state *state, const struct sock *sk) {
     struct asked asked = {};
 
-    if (has_user_registers()) {
+    if (has_user_registers() && may_be_rewritten(sk)) {
         struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
         if (SYSCALL_NUMBER(regs) == SYSCALL_CONNECT)
             read_asked(&asked, (const void *)PT_REGS_PARM2_SYSCALL(regs), true);
+        copy_bytes(state->asked_ip, asked.ip);
+        state->asked_port = asked.port;
+    } else if (has_user_registers()) {
+        put_remote(state->asked_ip, &sk->__sk_common);
+        state->asked_port = bpf_ntohs(sk->__sk_common.skc_dport);
     }
-    copy_bytes(state->asked_ip, asked.ip);
-    state->asked_port = asked.port;
 }

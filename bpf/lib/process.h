@@ -14,26 +14,28 @@ static __always_inline void fill_leader(struct netwatch_process *process, struct
     fill_comm(process, leader);
 }
 
-/* Two reads less where the task comes as a BTF pointer (5.11, 3ca1032ab7ab "bpf: Implement
+/* Plain loads instead of helpers where the task comes as a BTF pointer (5.11, 3ca1032ab7ab "bpf: Implement
  * get_current_task_btf and RET_PTR_TO_BTF_ID"). */
-static __always_inline void fill_current_leader(struct netwatch_process *process) {
+static __always_inline void fill_current_process(struct netwatch_process *process) {
     if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
-        struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+        const struct task_struct *task = bpf_get_current_task_btf(), *leader = task->group_leader;
+        const __u64 *comm = (const void *)leader->comm;
+        __u64 *to = (void *)process->comm;
 
         process->start_ns = leader->start_boottime;
-        fill_comm(process, leader);
+        process->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+        process->pid = task->tgid;
+        process->uid = task->cred->uid.val;
+        to[0] = comm[0];
+        to[1] = comm[1]; /* ends with NUL, always */
     } else {
         struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
         fill_leader(process, BPF_CORE_READ(task, group_leader));
+        process->pid = bpf_get_current_pid_tgid() >> 32;
+        process->uid = (__u32)bpf_get_current_uid_gid();
+        process->cgroup_id = bpf_get_current_cgroup_id();
     }
-}
-
-static __always_inline void fill_current_process(struct netwatch_process *process) {
-    fill_current_leader(process);
-    process->pid = bpf_get_current_pid_tgid() >> 32;
-    process->uid = (__u32)bpf_get_current_uid_gid();
-    process->cgroup_id = bpf_get_current_cgroup_id();
 }
 
 static __always_inline __u32 current_netns(void) {

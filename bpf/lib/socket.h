@@ -12,8 +12,22 @@ static __always_inline void put_ipv4(__u8 to[16], __be32 address) {
     __builtin_memcpy(to, words, sizeof(words));
 }
 
+static __always_inline void copy_ipv6(__u8 to[16], const struct in6_addr *address) {
+    __u32 words[4];
+
+    for (int i = 0; i < 4; i++) words[i] = address->in6_u.u6_addr32[i];
+    __builtin_memcpy(to, words, sizeof(words));
+}
+
 static __always_inline bool is_mapped(const __u32 words[4]) {
     return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void put_remote(__u8 to[16], const struct sock_common *common) {
+    if (common->skc_family == AF_INET)
+        put_ipv4(to, common->skc_daddr);
+    else
+        copy_ipv6(to, &common->skc_v6_daddr);
 }
 
 static __always_inline void fill_addresses(struct netwatch_tuple *tuple, const struct sock_common *common) {

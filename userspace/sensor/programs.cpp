@@ -16,6 +16,7 @@
 #include <cstring>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "core/fd.h"
 #include "sensor/interesting_drops.h"
@@ -223,6 +224,18 @@ bpf_link* Programs::link(const std::string& program) const {
 }
 
 void Programs::activate() { skeleton_->bss->active = 1; }
+
+core::Result<void> Programs::switch_program(const std::string& program, bool on) {
+    const auto found = std::ranges::find(links_, program, &Link::program);
+    if (found == links_.end() || on == (found->link != nullptr)) return {};
+    if (on) {
+        found->link = bpf_program__attach(bpf_object__find_program_by_name(skeleton_->obj, program.c_str()));
+        if (!found->link) return core::fail(fmt::format("attaching {}: {}", program, std::strerror(errno)));
+        return {};
+    }
+    bpf_link__destroy(std::exchange(found->link, nullptr));
+    return {};
+}
 
 void Programs::release() {
     for (const auto& link : links_) bpf_link__destroy(link.link);

@@ -33,15 +33,17 @@ public:
 
     [[nodiscard]] const Plan& plan() const { return plan_; }
     [[nodiscard]] netwatch_bpf& skeleton() const { return *skeleton_; }
-    // The link of an attached iterator program; null if it is not in the plan.
+    // The link of a program; null if it is not in the plan or is switched off.
     [[nodiscard]] bpf_link* link(const std::string& program) const;
     // From here on records are made.
     void activate();
+    // A tracing program of the plan, while nothing needs it: detached it costs nothing. No-op without it.
+    [[nodiscard]] core::Result<void> switch_program(const std::string& program, bool on);
 
 private:
     struct Link {
         std::string program;
-        bpf_link* link;
+        bpf_link* link;  // null: switched off
     };
     Programs() = default;
     // Name and reason of the program that was refused; empty name: the failure is nobody's in particular.

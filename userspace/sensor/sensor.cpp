@@ -88,6 +88,7 @@ core::Result<void> Sensor::start() {
         if (hz_ == 0) std::this_thread::sleep_for(std::chrono::seconds(1));
     }
     programs_->activate();
+    if (auto rests = watch_arrivals(); !rests) return rests;
     if (programs_->link("tag_sockets")) {
         if (auto tagged = run_iterator("tag_sockets", nobody); !tagged) return tagged;
     }
@@ -144,7 +145,11 @@ core::Result<void> Sensor::walk(const RecordSink& on_record) {
     end.sockets = skeleton().bss->walk_totals.sockets;
     end.listeners = skeleton().bss->walk_totals.listeners;
     on_record(model::bytes_of(end));
-    return {};
+    return watch_arrivals();
+}
+
+core::Result<void> Sensor::watch_arrivals() {
+    return programs_->switch_program("on_segment", skeleton().bss->watches_arrivals);
 }
 
 std::vector<netwatch_hook> Sensor::hooks() const {

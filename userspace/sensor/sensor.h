@@ -66,6 +66,7 @@ private:
     [[nodiscard]] core::Result<void> run_iterator(const std::string& program,
                                                   const RecordSink& on_record) const;
     [[nodiscard]] std::string walk_program() const;
+    [[nodiscard]] core::Result<void> watch_arrivals();  // from each walk to the next
     static int take(void* sensor, void* data, std::size_t size);
 
     KernelFacts facts_;
