@@ -11,13 +11,13 @@
 
 #include "core/fd.h"
 #include "recorder/database.h"
-#include "recorder/recorder.h"
+#include "recorder/dump.h"
 #include "recorder/recording_source.h"
+#include "support/segment.h"
 
 namespace {
 
 using netwatch::recorder::Database;
-using netwatch::recorder::Recorder;
 using netwatch::recorder::RecordingSource;
 
 void read_all(const std::filesystem::path& path) {
@@ -28,6 +28,13 @@ void read_all(const std::filesystem::path& path) {
         if (!record || !*record) return;
         if ((*record)->size() < sizeof(netwatch_header)) std::abort();
     }
+}
+
+// All that a dump reads of it: its rows, its incidents, its connections.
+void dump(const std::filesystem::path& path) {
+    constexpr netwatch::core::UtcNs late{1LL << 62};
+    (void)netwatch::recorder::write_dump(path, path.parent_path() / "dump.db",
+                                         {.since = {0}, .until = late, .made_at = late, .redact = true});
 }
 
 struct Scratch {
@@ -47,18 +54,21 @@ void as_file(const std::filesystem::path& path, const std::uint8_t* data, std::s
     const netwatch::core::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (::write(fd.get(), data, size) != static_cast<ssize_t>(size)) std::abort();
     read_all(path);
+    dump(path);
 }
 
 void as_batch(const std::filesystem::path& path, std::span<const std::byte> bytes) {
     std::filesystem::remove(path);
-    if (auto recorder = Recorder::create(path, {}, {}); !recorder || !recorder->write(1, bytes)) return;
+    if (netwatch::support::Segment segment(path); !segment.write(1, {bytes.begin(), bytes.end()})) return;
     read_all(path);  // the bytes as records
     {
         auto database = Database::open_for_writing(path);
-        auto insert = database->prepare("INSERT INTO batches(at_ns, records) VALUES(2, ?)");
+        auto insert =
+            database->prepare("INSERT INTO batches(segment, at_ns, utc_ns, records) VALUES(1, 2, 2, ?)");
         if (!insert || !insert->bind(1, bytes).step()) std::abort();
     }
     read_all(path);  // the bytes as a zstd frame
+    dump(path);
 }
 
 }  // namespace

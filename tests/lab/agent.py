@@ -146,5 +146,12 @@ class Agent:
             raise RuntimeError(f"netwatch replay: exit {done.returncode}: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
+    def dump(self, output: Path, *options: str) -> None:
+        """All that was recorded, as one file."""
+        argv = [str(self.binary), "dump", "--state-dir", str(self.state), "--since", "1d", "-o", str(output), *options]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise RuntimeError(f"netwatch dump: exit {done.returncode}: {done.stderr.strip()}")
+
     def _log_tail(self) -> str:
         return self.log_path.read_text(errors="replace")[-2000:]

@@ -1,4 +1,5 @@
-"""What a run's recording must be: the live answer when replayed, and free of other namespaces' records."""
+"""What a run's recording must be: the live answer when replayed, as segments and as a dump of them, and free of
+other namespaces' records."""
 
 from __future__ import annotations
 
@@ -17,13 +18,26 @@ _NONE = "the agent has left no recording"
 
 
 def path(agent: Agent) -> Path:
-    return agent.state / "recording.db"
+    """The dump of all that the agent has recorded, once differences() has made it."""
+    return agent.state.parent / "recording.db"
 
 
 def differences(agent: Agent, final: list[dict]) -> list[str]:
-    """Where a replay of the recording says something else than the agent did."""
-    recording = path(agent)
-    return _differences(final, agent.replay(recording)) if recording.is_file() else [_NONE]
+    """Where a replay of the segments, or of the dump of all of them, says something else than the agent did."""
+    if not list(agent.state.glob("segment-*.db")):
+        return [_NONE]
+    found = _differences(final, agent.replay(agent.state))
+    agent.dump(path(agent))
+    found += [f"dump: {text}" for text in _differences(final, agent.replay(path(agent)))]
+    redacted = agent.state.parent / "redacted.db"
+    agent.dump(redacted, "--redact")
+    verdicts = [sorted(map(_verdict, incidents)) for incidents in (final, agent.replay(redacted))]
+    return found if verdicts[0] == verdicts[1] else found + [f"redacted: {verdicts[1]}, not {verdicts[0]}"]
+
+
+def _verdict(incident: dict) -> tuple:
+    """What redaction leaves of an incident."""
+    return tuple(str(incident[key]) for key in ("opened_at", "resolved_at", "state", "type", "cause", "severity", "symptom"))
 
 
 def foreign(agent: Agent, netns: list[int]) -> list[str]:

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "recorder/recorder.h"
+#include "support/segment.h"
 
 namespace netwatch::support {
 namespace {
@@ -34,9 +34,12 @@ void write_recording(const Story& story, double until_s, const std::filesystem::
     recorder::RecordingMeta meta;
     meta.agent_version = NETWATCH_VERSION;
     meta.kernel = "6.18.44";
-    meta.started_at = core::to_rfc3339(utc(0));
-    auto recorder = recorder::Recorder::create(path, meta, {});
-    ASSERT_TRUE(recorder) << recorder.error().message;
+    meta.began_at = core::to_rfc3339(utc(0));
+    recorder::SegmentStart start;
+    start.run = meta.began_at;
+    start.began_at = utc(0);
+    Segment segment(path, meta, start);
+    ASSERT_TRUE(segment);
     const auto records = story.records();
     std::size_t next = 0;
     Batch batch;
@@ -47,7 +50,11 @@ void write_recording(const Story& story, double until_s, const std::filesystem::
         auto clock = model::make_record<netwatch_clock>(at);
         clock.realtime_ns = utc(tick * clock_every_s).ns;
         batch.add(clock);
-        const auto written = recorder->write(at, batch.take());
+        recorder::Batch moment;
+        moment.at = at;
+        moment.utc = {clock.realtime_ns};
+        moment.records = batch.take();
+        const auto written = segment.write(moment);
         ASSERT_TRUE(written) << written.error().message;
     }
 }

@@ -8,8 +8,9 @@
 
 #include "cli/command.h"
 #include "cli/config.h"
-#include "recorder/recorder.h"
+#include "recorder/database.h"
 #include "service/host_facts.h"
+#include "support/segment.h"
 #include "support/story.h"
 #include "support/temporary_directory.h"
 
@@ -56,7 +57,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
 
 TEST(CommandLine, HelpAndVersionGoToStdout) {
     EXPECT_EQ(netwatch({"--version"}).out, "netwatch " NETWATCH_VERSION "\n");
-    for (const char* command : {"agent", "top", "why", "incidents", "check", "replay"}) {
+    for (const char* command : {"agent", "top", "why", "incidents", "check", "dump", "replay"}) {
         const auto outcome = netwatch({command, "--help"});
         EXPECT_EQ(outcome.code, 0);
         EXPECT_NE(outcome.out.find("Examples:"), std::string::npos) << command;
@@ -119,8 +120,8 @@ TEST(Nearest, IsNoGuessAtAnyPrice) {
 
 // A recording of the story, with a CLOCK every 50 ms.
 void record(const std::filesystem::path& path, const support::Story& story, double seconds) {
-    auto recorder = recorder::Recorder::create(path, {}, {});
-    ASSERT_TRUE(recorder) << recorder.error().message;
+    support::Segment segment(path, {}, {.run = "story", .began_at = support::utc(0)});
+    ASSERT_TRUE(segment);
     std::vector<std::byte> bytes;
     const auto append = [&](const auto& record) {
         const auto more = model::bytes_of(record);
@@ -137,7 +138,11 @@ void record(const std::filesystem::path& path, const support::Story& story, doub
         clock.realtime_ns = support::utc(at).ns;
         append(clock);
     }
-    ASSERT_TRUE(recorder->write(1, bytes));
+    recorder::Batch batch;
+    batch.at = support::boot_ns(seconds);
+    batch.utc = support::utc(seconds);
+    batch.records = std::move(bytes);
+    ASSERT_TRUE(segment.write(batch));
 }
 
 TEST(Replay, GivesTheIncidentsAndTheExitCode) {
@@ -161,10 +166,52 @@ TEST(Replay, GivesTheIncidentsAndTheExitCode) {
     const auto until = netwatch({"replay", failing_file.c_str(), "--json", "--until", before.c_str()});
     EXPECT_EQ(until.code, 0);
     EXPECT_EQ(until.out, "[]\n");
-    expect_usage({"replay", failing_file.c_str(), "--until", "yesterday"}, "yesterday");
+    expect_usage({"replay", failing_file.c_str(), "--until", "whenever"}, "write \"10m\" or");
 
     const std::string healthy_file = directory / "healthy.db";
     EXPECT_EQ(netwatch({"replay", healthy_file.c_str()}).code, 0);
+}
+
+TEST(Dump, IsMadeOfAnotherAndReplaysAlike) {
+    const support::TemporaryDirectory directory;
+    support::Story story;
+    story.healthy(0, 10, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:80");
+    const std::string whole = directory / "whole.db";
+    record(whole, story, 20);
+    const std::string part = directory / "part.db";
+    const auto made = netwatch({"dump", "--file", whole.c_str(), "-o", part.c_str()});
+    ASSERT_EQ(made.code, 0) << made.err;
+    EXPECT_NE(made.err.find("connections"), std::string::npos) << made.err;
+    const auto replayed = netwatch({"replay", part.c_str(), "--json"});
+    EXPECT_EQ(replayed.out, netwatch({"replay", whole.c_str(), "--json"}).out);
+
+    const std::string redacted = directory / "redacted.db";
+    ASSERT_EQ(netwatch({"dump", "--redact", "--file", whole.c_str(), "-o", redacted.c_str()}).code, 0);
+    const auto hidden = netwatch({"replay", redacted.c_str(), "--json"});
+    EXPECT_EQ(hidden.code, 3) << hidden.err;
+    EXPECT_NE(hidden.out.find("\"port_blocked\""), std::string::npos);
+    EXPECT_EQ(hidden.out.find("10.0.0.1"), std::string::npos);
+
+    expect_usage({"dump", "--file", whole.c_str(), "--since", "whenever"}, "\"10 minutes ago\"");
+    expect_usage({"dump", "--file", whole.c_str(), "--since", "5m", "--until", "10m"},
+                 "is not after --since");
+    expect_usage({"dump", "--file", "/etc/passwd"}, "is not a recording");
+}
+
+TEST(Top, ShowsARecordingAtATime) {
+    const support::TemporaryDirectory directory;
+    support::Story story;
+    story.healthy(0, 10, 0.25, "10.0.0.1:80").refused(10, 20, 0.25, "10.0.0.1:80");
+    const std::string file = directory / "r.db";
+    record(file, story, 20);
+    const auto at_end = netwatch({"top", "--file", file.c_str(), "--once"});
+    EXPECT_EQ(at_end.code, 0) << at_end.err;
+    EXPECT_NE(at_end.out.find("port_blocked"), std::string::npos) << at_end.out;
+    const auto before = netwatch({"top", "--file", file.c_str(), "--once", "--at", "12 seconds ago"});
+    EXPECT_EQ(before.out.find("port_blocked"), std::string::npos) << before.out;
+    EXPECT_NE(before.out.find("10.0.0.1:80"), std::string::npos);
+    expect_usage({"top", "--file", file.c_str(), "--once", "--at", "1d"}, "the recording reaches from");
+    expect_usage({"top", "--file", "/etc/passwd", "--once"}, "is not a recording");
 }
 
 TEST(Replay, PrintsWhatCouldBeReadAndFails) {
@@ -175,7 +222,8 @@ TEST(Replay, PrintsWhatCouldBeReadAndFails) {
     record(file, story, 20);
     auto database = recorder::Database::open_for_writing(file);
     ASSERT_TRUE(database);
-    ASSERT_TRUE(database->execute("INSERT INTO batches(at_ns, records) VALUES(2, x'00')"));
+    ASSERT_TRUE(
+        database->execute("INSERT INTO batches(segment, at_ns, utc_ns, records) VALUES(1, 2, 2, x'00')"));
     const auto outcome = netwatch({"replay", file.c_str(), "--json"});
     EXPECT_EQ(outcome.code, 2);
     EXPECT_NE(outcome.out.find("port_blocked"), std::string::npos);

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
 #include <vector>
 
 #include "model/record.h"
-#include "recorder/recorder.h"
 #include "recorder/recording_source.h"
+#include "support/segment.h"
 #include "support/temporary_directory.h"
 
 namespace netwatch::recorder {
@@ -39,7 +40,7 @@ RecordingMeta meta() {
     meta.agent_version = "1.2.3";
     meta.kernel = "6.1.0";
     meta.boot_id = "b00t";
-    meta.started_at = "2026-11-22T19:42:25.118Z";
+    meta.began_at = "2026-11-22T19:42:25.118Z";
     meta.limits = {{"destinations", 10}};
     return meta;
 }
@@ -62,9 +63,9 @@ ReadBack read_all(RecordingSource& source) {
 }
 
 void record(const std::filesystem::path& path, const std::vector<Bytes>& batches) {
-    auto recorder = Recorder::create(path, meta(), {});
-    ASSERT_TRUE(recorder) << recorder.error().message;
-    for (const auto& bytes : batches) ASSERT_TRUE(recorder->write(1, bytes));
+    support::Segment segment(path, meta());
+    ASSERT_TRUE(segment);
+    for (const auto& bytes : batches) ASSERT_TRUE(segment.write(1, bytes));
 }
 
 void execute(const std::filesystem::path& path, const char* sql) {
@@ -80,14 +81,16 @@ TEST(Recording, ComesBackByteForByte) {
     Bytes expected;
     {
         const std::vector<std::string> resumed{R"({"id":"n1"})", R"({"id":"n2"})"};
-        auto recorder = Recorder::create(path, meta(), resumed);
-        ASSERT_TRUE(recorder);
+        SegmentStart start;
+        start.resumed = resumed;
+        support::Segment segment(path, meta(), start);
+        ASSERT_TRUE(segment);
         for (std::uint64_t i = 0; i < 5; ++i) {
             const auto bytes = batch(1000 * i, 100);
-            ASSERT_TRUE(recorder->write(1000 * i, bytes));
+            ASSERT_TRUE(segment.write(1000 * i, bytes));
             expected.insert(expected.end(), bytes.begin(), bytes.end());
         }
-        EXPECT_GT(recorder->bytes(), 0U);
+        EXPECT_GT(segment.bytes(), 0U);
     }
     EXPECT_FALSE(std::filesystem::exists(directory / "recording.db-wal"));
     auto source = RecordingSource::open(path);
@@ -95,7 +98,7 @@ TEST(Recording, ComesBackByteForByte) {
     EXPECT_EQ(source->meta().agent_version, "1.2.3");
     EXPECT_EQ(source->meta().kernel, "6.1.0");
     EXPECT_EQ(source->meta().boot_id, "b00t");
-    EXPECT_EQ(source->meta().started_at, "2026-11-22T19:42:25.118Z");
+    EXPECT_EQ(source->meta().began_at, "2026-11-22T19:42:25.118Z");
     EXPECT_EQ(source->meta().limits, meta().limits);
     EXPECT_EQ(source->resumed(), (std::vector<std::string>{R"({"id":"n1"})", R"({"id":"n2"})"}));
     const auto back = read_all(*source);
@@ -114,9 +117,8 @@ TEST(Recording, IsForOwnerAndGroupAlone) {
 TEST(Recording, CanBeReadWhileItIsWritten) {
     const support::TemporaryDirectory directory;
     const auto path = directory / "recording.db";
-    auto recorder = Recorder::create(path, meta(), {});
-    ASSERT_TRUE(recorder);
-    ASSERT_TRUE(recorder->write(1, batch(1, 10)));
+    support::Segment segment(path);
+    ASSERT_TRUE(segment.write(1, batch(1, 10)));
     auto source = RecordingSource::open(path);
     ASSERT_TRUE(source) << source.error().message;
     EXPECT_EQ(read_all(*source).records, 20U);
@@ -130,8 +132,8 @@ TEST(Recording, LosesNothingWrittenWhenTheWriterIsKilled) {
     ASSERT_EQ(::pipe(said), 0);
     const pid_t child = ::fork();
     if (child == 0) {
-        auto recorder = Recorder::create(path, meta(), {});
-        for (char n = 1; recorder && recorder->write(1, batch(1, 500)); ++n) (void)!::write(said[1], &n, 1);
+        support::Segment segment(path);
+        for (char n = 1; segment.write(1, batch(1, 500)); ++n) (void)!::write(said[1], &n, 1);
         ::_exit(1);
     }
     ::close(said[1]);
@@ -157,7 +159,7 @@ TEST(Recording, RefusesWhatIsNoRecording) {
         return source ? std::string() : source.error().message;
     };
     EXPECT_NE(error_of(directory / "missing").find("No such file"), std::string::npos);
-    EXPECT_NE(error_of(directory.path()).find("is not a file"), std::string::npos);
+    EXPECT_NE(error_of(directory.path()).find("no recording in"), std::string::npos);
     EXPECT_NE(error_of(directory.write("text", "hello, this is text")).find("is not a recording"),
               std::string::npos);
     EXPECT_NE(error_of(directory.write("empty", "")).find("is not a recording"), std::string::npos);
@@ -167,7 +169,7 @@ TEST(Recording, RefusesWhatIsNoRecording) {
     EXPECT_NE(error_of(directory / "view.db").find("more than a recording"), std::string::npos);
     record(directory / "column.db", {batch(1, 1)});
     execute(directory / "column.db",
-            "DROP TABLE batches; CREATE TABLE batches(id, at_ns, records AS (zeroblob(9)))");
+            "DROP TABLE batches; CREATE TABLE batches(id, segment, at_ns, utc_ns, records AS (zeroblob(9)))");
     EXPECT_NE(error_of(directory / "column.db").find("tables are not"), std::string::npos);
 }
 
@@ -177,14 +179,14 @@ TEST(Recording, NamesTheVersionThatIsNeeded) {
     execute(directory / "abi.db", "UPDATE meta SET value = '99' WHERE key = 'abi_version'");
     const auto abi = RecordingSource::open(directory / "abi.db");
     ASSERT_FALSE(abi);
-    EXPECT_NE(abi.error().message.find("ABI version \"99\""), std::string::npos);
+    EXPECT_NE(abi.error().message.find("ABI version 99"), std::string::npos);
     EXPECT_NE(abi.error().hint.find("1.2.3"), std::string::npos);
 
     record(directory / "format.db", {batch(1, 1)});
-    execute(directory / "format.db", "UPDATE meta SET value = '2' WHERE key = 'format'");
+    execute(directory / "format.db", "UPDATE meta SET value = '9' WHERE key = 'format'");
     const auto format = RecordingSource::open(directory / "format.db");
     ASSERT_FALSE(format);
-    EXPECT_NE(format.error().message.find("format \"2\""), std::string::npos);
+    EXPECT_NE(format.error().message.find("of format 9"), std::string::npos);
 }
 
 TEST(Recording, GivesWhatCameBeforeTheDamageAndSaysWhereItIs) {
@@ -226,8 +228,8 @@ TEST(Recording, GivesWhatIsLeftOfATruncatedFile) {
 TEST(Recording, KeepsWhatWasWrittenBeforeTheDiskWasFull) {
     const support::TemporaryDirectory directory;
     const auto path = directory / "r.db";
-    auto recorder = Recorder::create(path, meta(), {});
-    ASSERT_TRUE(recorder);
+    std::optional<support::Segment> segment(path);
+    ASSERT_TRUE(*segment);
     rlimit before{};
     ::getrlimit(RLIMIT_FSIZE, &before);
     const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
@@ -236,14 +238,14 @@ TEST(Recording, KeepsWhatWasWrittenBeforeTheDiskWasFull) {
     std::uint64_t written = 0;
     core::Result<void> done;
     while (done && written < 10'000) {
-        done = recorder->write(1, batch(written * 0x9e3779b97f4a7c15ULL, 200));
+        done = segment->write(1, batch(written * 0x9e3779b97f4a7c15ULL, 200));
         if (done) ++written;
     }
     ::setrlimit(RLIMIT_FSIZE, &before);
     ::signal(SIGXFSZ, old_handler);
     ASSERT_FALSE(done);
     EXPECT_FALSE(done.error().message.empty());
-    recorder = core::fail("closed");
+    segment.reset();
     auto source = RecordingSource::open(path);
     ASSERT_TRUE(source) << source.error().message;
     const auto back = read_all(*source);
@@ -265,13 +267,11 @@ TEST(Recording, RefusesARecordThatDoesNotFit) {
 
 TEST(Recording, RefusesWhatItCannotWrite) {
     const support::TemporaryDirectory directory;
-    auto recorder = Recorder::create(directory / "missing" / "r.db", meta(), {});
-    EXPECT_FALSE(recorder);
-    Bytes much(largest_batch_bytes + 8);
-    auto second = Recorder::create(directory / "r.db", meta(), {});
+    EXPECT_FALSE(support::Segment(directory / "missing" / "r.db"));
+    support::Segment second(directory / "r.db");
     ASSERT_TRUE(second);
-    EXPECT_FALSE(second->write(1, much));
-    EXPECT_FALSE(Recorder::create(directory / "r.db", meta(), {})) << "an existing file is not overwritten";
+    EXPECT_FALSE(second.write(1, Bytes(largest_frame_bytes + 8)));
+    EXPECT_FALSE(support::Segment(directory / "r.db")) << "an existing file is not overwritten";
 }
 
 }  // namespace

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <set>
 
-#include "recorder/recorder.h"
-#include "recorder/recording_source.h"
+#include "recorder/recording_file.h"
+#include "recorder/segments.h"
 #include "recorder/state_directory.h"
+#include "support/segment.h"
 #include "support/temporary_directory.h"
 
 namespace netwatch::recorder {
@@ -20,12 +22,6 @@ std::set<std::string> names(const fs::path& directory) {
     for (const auto& entry : fs::directory_iterator(directory))
         found.insert(entry.path().filename().string());
     return found;
-}
-
-void make_recording(const StateDirectory& state, const std::string& started_at) {
-    RecordingMeta meta;
-    meta.started_at = started_at;
-    ASSERT_TRUE(Recorder::create(state.recording_path(), meta, {}));
 }
 
 TEST(StateDirectory, IsMadeForOwnerAndGroup) {
@@ -56,56 +52,66 @@ TEST(StateDirectory, CannotBeMadeBelowAFile) {
     EXPECT_NE(state.error().hint.find("--state-dir"), std::string::npos);
 }
 
-TEST(StateDirectory, PutsEarlierRecordingsAsideByTheirBeginning) {
-    const support::TemporaryDirectory directory;
-    auto state = StateDirectory::hold(directory.path());
-    ASSERT_TRUE(state);
-    EXPECT_TRUE(state->rotate()) << "nothing to put aside";
-    make_recording(*state, "2026-11-22T19:42:25.118Z");
-    ASSERT_TRUE(state->rotate());
-    make_recording(*state, "2026-11-22T19:42:25.900Z");
-    ASSERT_TRUE(state->rotate());
-    EXPECT_EQ(names(directory.path()), (std::set<std::string>{"lock", "recording-20261122T194225Z.db",
-                                                              "recording-20261122T194225Z-2.db"}));
-    EXPECT_TRUE(RecordingSource::open(directory / "recording-20261122T194225Z.db"));
-}
+constexpr const char* first = "segment-20260101T000000.000Z.db";
+constexpr const char* second = "segment-20260102T000000.000Z.db";
+constexpr const char* third = "segment-20260103T000000.000Z.db";
 
-TEST(StateDirectory, PutsADamagedRecordingAsideToo) {
-    const support::TemporaryDirectory directory;
-    auto state = StateDirectory::hold(directory.path());
-    ASSERT_TRUE(state);
-    directory.write("recording.db", "no database at all");
-    ASSERT_TRUE(state->rotate());
-    EXPECT_FALSE(fs::exists(state->recording_path()));
-    EXPECT_EQ(names(directory.path()).size(), 2U);
-}
-
-TEST(StateDirectory, RemovesTheOldestRecordingsFirst) {
+TEST(StateDirectory, RemovesTheOldestSegmentsFirstAndNeverTheNewest) {
     const support::TemporaryDirectory directory;
     auto state = StateDirectory::hold(directory.path());
     ASSERT_TRUE(state);
     const std::string kib(1024, 'x');
-    for (const char* name : {"recording-20260101T000000Z.db", "recording-20260102T000000Z.db",
-                             "recording-20260103T000000Z.db", "other.db"}) {
-        directory.write(name, kib);
-    }
-    state->prune({.max_bytes = 2560}, 512);
-    EXPECT_EQ(names(directory.path()),
-              (std::set<std::string>{"lock", "other.db", "recording-20260102T000000Z.db",
-                                     "recording-20260103T000000Z.db"}));
-    state->prune({.max_bytes = 2560}, 2560);
-    EXPECT_EQ(names(directory.path()), (std::set<std::string>{"lock", "other.db"}));
+    for (const char* name : {first, second, third, "other.db"}) directory.write(name, kib);
+    directory.write(std::string(first) + "-wal", kib);
+    state->prune({.max_bytes = 2560});
+    EXPECT_EQ(names(directory.path()), (std::set<std::string>{"lock", "other.db", second, third}));
+    state->prune({.max_bytes = 512});
+    EXPECT_EQ(names(directory.path()), (std::set<std::string>{"lock", "other.db", third}));
 }
 
 TEST(StateDirectory, RemovesWhatIsTooOld) {
     const support::TemporaryDirectory directory;
     auto state = StateDirectory::hold(directory.path());
     ASSERT_TRUE(state);
-    const auto old = directory.write("recording-20260101T000000Z.db", "x");
-    directory.write("recording-20260102T000000Z.db", "x");
+    const auto old = directory.write(first, "x");
+    directory.write(second, "x");
     fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(48));
-    state->prune({.max_age = std::chrono::hours(24)}, 0);
-    EXPECT_EQ(names(directory.path()), (std::set<std::string>{"lock", "recording-20260102T000000Z.db"}));
+    state->prune({.max_age = std::chrono::hours(24)});
+    EXPECT_EQ(names(directory.path()), (std::set<std::string>{"lock", second}));
+}
+
+TEST(StateDirectory, FoldsWhatAKilledAgentLeftInALog) {
+    const support::TemporaryDirectory directory;
+    auto state = StateDirectory::hold(directory.path());
+    ASSERT_TRUE(state);
+    const auto path = directory / first;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        support::Segment segment(path);
+        ::_exit(segment ? 0 : 1);  // nothing is closed
+    }
+    int status = 1;
+    ::waitpid(child, &status, 0);
+    ASSERT_EQ(status, 0);
+    ASSERT_TRUE(fs::exists(fs::path(path) += "-wal"));
+    state->settle();
+    EXPECT_FALSE(fs::exists(fs::path(path) += "-wal"));
+    EXPECT_TRUE(RecordingFile::open(path));
+}
+
+TEST(Segments, AreNamedByTheirBeginningInOrder) {
+    const support::TemporaryDirectory directory;
+    const auto at = *core::parse_rfc3339("2026-11-22T19:42:25.118Z");
+    const auto path = new_segment_path(directory.path(), at);
+    EXPECT_EQ(path.filename(), "segment-20261122T194225.118Z.db");
+    directory.write(path.filename().string(), "x");
+    EXPECT_EQ(new_segment_path(directory.path(), at).filename(), "segment-20261122T194225.119Z.db");
+    const core::UtcNs set_back{at.ns - 3'600'000'000'000};
+    EXPECT_EQ(new_segment_path(directory.path(), set_back).filename(), "segment-20261122T194225.119Z.db");
+    directory.write("segment-nonsense.db", "x");
+    const auto known = segments_in(directory.path());
+    ASSERT_EQ(known.size(), 1U);
+    EXPECT_EQ(known[0].began_at, at);
 }
 
 TEST(WriteAtomically, ReplacesTheWholeText) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,9 +14,11 @@
 #include "core/fd.h"
 #include "present/json.h"
 #include "recorder/recording_source.h"
+#include "recorder/segments.h"
 #include "service/agent.h"
 #include "service/client.h"
 #include "service/open_incidents.h"
+#include "service/playback.h"
 #include "support/scripted_capture.h"
 #include "support/temporary_directory.h"
 
@@ -85,17 +88,10 @@ protected:
         return true;
     }
     std::vector<model::Incident> replay(const std::filesystem::path& path) {
-        auto source = recorder::RecordingSource::open(path);
-        EXPECT_TRUE(source) << source.error().message;
-        diagnosis::Engine engine(from_named(source->meta().limits));
-        engine.resume(parse_incidents(source->resumed()).value());
-        for (;;) {
-            const auto bytes = source->next();
-            EXPECT_TRUE(bytes) << bytes.error().message;
-            if (!bytes || !*bytes) break;
-            engine.observe(model::decode(**bytes).value());
-        }
-        return engine.incidents();
+        auto replay = Playback::open(path, {});
+        EXPECT_TRUE(replay) << replay.error().message;
+        EXPECT_TRUE(replay->run());
+        return replay->incidents();
     }
     support::TemporaryDirectory directory_;
     std::filesystem::path socket_ = directory_ / "agent.sock";
@@ -112,7 +108,7 @@ TEST_F(AgentTest, AnswersOverItsSocket) {
     const auto view = client.view();
     ASSERT_TRUE(view) << view.error().message;
     EXPECT_EQ(view->agent_version, NETWATCH_VERSION);
-    EXPECT_EQ(view->observer.recording, (directory_ / "state/recording.db").string());
+    EXPECT_TRUE(view->observer.recording.value_or("").starts_with((directory_ / "state").string()));
     EXPECT_FALSE(view->observer.recording_error);
     const auto incidents = client.get("/v1/incidents?all=1");
     ASSERT_TRUE(incidents);
@@ -195,7 +191,7 @@ TEST_F(AgentTest, ReplayOfItsRecordingTellsTheSameChanges) {
     agent.reset();
     take();
 
-    auto source = recorder::RecordingSource::open(directory_ / "state/recording.db");
+    auto source = recorder::RecordingSource::open(directory_ / "state");
     ASSERT_TRUE(source);
     diagnosis::Engine engine;
     std::vector<std::string> replayed;
@@ -265,7 +261,7 @@ TEST_F(AgentTest, GoesOnWithWhatWasOpen) {
     EXPECT_EQ(agent->pipeline().incidents().front().id, id);
     EXPECT_TRUE(agent->stop());
     agent.reset();
-    const auto replayed = replay(directory_ / "state/recording.db");
+    const auto replayed = replay(directory_ / "state");
     ASSERT_FALSE(replayed.empty());
     EXPECT_EQ(replayed.front().id, id) << "a replay starts from the same state";
 }
@@ -274,7 +270,7 @@ TEST_F(AgentTest, TheRecordingBeginsWithWhoAndEndsWithAClock) {
     auto agent = start();
     ASSERT_TRUE(agent);
     EXPECT_TRUE(agent->stop());
-    auto source = recorder::RecordingSource::open(directory_ / "state/recording.db");
+    auto source = recorder::RecordingSource::open(directory_ / "state");
     ASSERT_TRUE(source);
     std::vector<std::uint16_t> kinds;
     for (;;) {
@@ -289,13 +285,29 @@ TEST_F(AgentTest, TheRecordingBeginsWithWhoAndEndsWithAClock) {
     EXPECT_EQ(kinds.back(), NETWATCH_RECORD_CLOCK);
 }
 
-TEST_F(AgentTest, LivesOnWithoutItsRecording) {
-    std::filesystem::create_directories(directory_ / "state/recording.db-wal");  // where SQLite wants a file
-    const auto agent = start();
+// The limit on file sizes stands for a disk that is full.
+TEST_F(AgentTest, LivesOnWhileNothingCanBeWrittenAndRecordsAgain) {
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit none{0, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &none);
+    auto agent = start();
     ASSERT_TRUE(agent);
-    EXPECT_TRUE(eventually([&] { return agent->pipeline().view()->observer.recording_error.has_value(); }));
+    const auto error = [&] { return agent->pipeline().view()->observer.recording_error; };
+    EXPECT_TRUE(eventually([&] { return error().has_value(); }));
     refuse_a_few();
     EXPECT_TRUE(eventually([&] { return !agent->pipeline().incidents().empty(); }));
+    EXPECT_TRUE(recorder::segments_in(directory_ / "state").empty()) << "what could not be made is not left";
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    ::signal(SIGXFSZ, old_handler);
+    EXPECT_TRUE(eventually([&] { return !error(); }));
+    const auto id = agent->pipeline().incidents().front().id;
+    EXPECT_TRUE(agent->stop());
+    agent.reset();
+    const auto replayed = replay(directory_ / "state");
+    ASSERT_FALSE(replayed.empty()) << "what happened meanwhile was kept in memory";
+    EXPECT_EQ(replayed.front().id, id);
 }
 
 TEST_F(AgentTest, CanGoWithoutARecording) {
@@ -303,7 +315,7 @@ TEST_F(AgentTest, CanGoWithoutARecording) {
     options.record.reset();
     const auto agent = start(options);
     ASSERT_TRUE(agent);
-    EXPECT_FALSE(std::filesystem::exists(directory_ / "state/recording.db"));
+    EXPECT_TRUE(recorder::segments_in(directory_ / "state").empty());
     EXPECT_FALSE(agent->pipeline().view()->observer.recording);
 }
 
@@ -384,7 +396,7 @@ TEST_F(AgentTest, SaysWhyCapturingEnded) {
 }
 
 TEST_F(AgentTest, APrivateStateDirectoryIsGoneWithIt) {
-    std::filesystem::path recording;
+    std::filesystem::path state;
     {
         script_ = std::make_shared<support::Script>();
         auto agent = Agent::start({}, [this](const CaptureOptions&) {
@@ -392,11 +404,10 @@ TEST_F(AgentTest, APrivateStateDirectoryIsGoneWithIt) {
                 std::make_unique<support::ScriptedCapture>(script_));
         });
         ASSERT_TRUE(agent);
-        recording = (*agent)->pipeline().view()->observer.recording.value_or("");
-        EXPECT_TRUE(std::filesystem::exists(recording.parent_path()));
+        state = (*agent)->state_dir();
+        EXPECT_TRUE(eventually([&] { return !recorder::segments_in(state).empty(); }));
     }
-    EXPECT_FALSE(recording.empty());
-    EXPECT_FALSE(std::filesystem::exists(recording.parent_path()));
+    EXPECT_FALSE(std::filesystem::exists(state));
 }
 
 TEST(TellsFailure, IsAboutFailuresAlone) {

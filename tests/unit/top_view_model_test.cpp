@@ -382,5 +382,108 @@ TEST(TopViewModel, KeysBeforeTheFirstViewDoNoHarm) {
     EXPECT_TRUE(model.wants_quit());
 }
 
+// Seconds of a recording, the last one at `end`.
+History recorded(core::UtcNs end, int seconds) {
+    History history;
+    for (int n = seconds; n > 0; --n) {
+        auto view = support::failing_view();
+        view.at = {end.ns - (n - 1) * 1'000'000'000LL};
+        history.keep(std::move(view));
+    }
+    return history;
+}
+
+constexpr std::int64_t second_ns = 1'000'000'000;
+
+TEST(TopViewModel, BeyondWhatItHasSeenLiesWhatWasRecorded) {
+    auto model = failing();
+    const core::UtcNs seen = model.view().at;
+    EXPECT_FALSE(model.wanted_past());
+    model.press(Key::left);
+    ASSERT_EQ(model.wanted_past(), (core::UtcNs{seen.ns - second_ns}));
+    EXPECT_EQ(model.view().at, seen) << "until it is there";
+    model.set_past(recorded({seen.ns - second_ns}, 10));
+    EXPECT_FALSE(model.wanted_past());
+    EXPECT_TRUE(model.is_recorded());
+    EXPECT_EQ(model.view().at.ns, seen.ns - second_ns);
+    model.press(Key::left);
+    EXPECT_EQ(model.view().at.ns, seen.ns - 2 * second_ns);
+    for (int n = 0; n < 8; ++n) model.press(Key::left);
+    EXPECT_FALSE(model.wanted_past());
+    model.press(Key::left);
+    EXPECT_EQ(model.wanted_past(), (core::UtcNs{seen.ns - 11 * second_ns}));
+    model.press(Key::end);
+    EXPECT_FALSE(model.is_paused());
+    EXPECT_EQ(model.view().at, seen);
+}
+
+TEST(TopViewModel, FromTheRecordingBackToWhatItHasSeen) {
+    auto model = failing();
+    const core::UtcNs seen = model.view().at;
+    model.press(Key::left);
+    model.set_past(recorded({seen.ns - 5 * second_ns}, 10));
+    EXPECT_EQ(model.view().at, seen) << "nothing was recorded in between";
+    model.type("[");
+    model.set_past(recorded({seen.ns - 55 * second_ns}, 10));
+    EXPECT_EQ(model.view().at.ns, seen.ns - 60 * second_ns);
+    for (int n = 0; n < 6; ++n) model.press(Key::right);
+    model.set_past(recorded({seen.ns - 55 * second_ns}, 10));
+    EXPECT_EQ(model.view().at, seen);
+    EXPECT_FALSE(model.is_recorded());
+}
+
+TEST(TopViewModel, SaysWhyThereIsNoRecording) {
+    auto model = failing();
+    model.press(Key::left);
+    model.set_past(core::fail("cannot read it"));
+    EXPECT_EQ(model.problem(), "cannot read it");
+    model.press(Key::down);
+    EXPECT_EQ(model.problem(), "");
+    model.press(Key::left);
+    model.set_past(History());
+    EXPECT_NE(model.problem(), "");
+}
+
+TEST(TopViewModel, GoesToATimeThatIsTyped) {
+    auto model = failing();
+    const core::UtcNs seen = model.view().at;
+    model.type("t");
+    EXPECT_TRUE(model.is_typing_time());
+    for (const char* character : {"1", "0", "x"}) model.type(character);
+    model.press(Key::backspace);
+    model.type("m");
+    EXPECT_EQ(model.typed_time(), "10m");
+    model.press(Key::enter);
+    EXPECT_FALSE(model.is_typing_time());
+    EXPECT_EQ(model.wanted_past(), (core::UtcNs{seen.ns - 600 * second_ns}));
+    model.type("t");
+    model.type("x");
+    model.press(Key::enter);
+    EXPECT_NE(model.problem().find("\"10 minutes ago\""), std::string::npos) << model.problem();
+    model.type("t");
+    model.press(Key::escape);
+    EXPECT_FALSE(model.is_typing_time());
+}
+
+TEST(TopViewModel, ARecordingAloneHasNoNewestView) {
+    ViewModel model;
+    const core::UtcNs at = support::failing_view().at;
+    model.begin_in_the_past(at);
+    EXPECT_EQ(model.wanted_past(), at);
+    model.press(Key::left);
+    model.press(Key::end);
+    model.set_past(recorded(at, 10));
+    ASSERT_TRUE(model.has_view());
+    EXPECT_TRUE(model.is_paused());
+    EXPECT_EQ(model.view().at, at);
+    model.press(Key::home);
+    model.set_past(recorded({at.ns - 100 * second_ns}, 10));
+    EXPECT_EQ(model.view().at.ns, at.ns - 109 * second_ns);
+    model.type(" ");
+    EXPECT_TRUE(model.wanted_past()) << "its end, for there is nothing live";
+    model.set_past(recorded(at, 10));
+    EXPECT_EQ(model.view().at, at);
+}
+
 }  // namespace
 }  // namespace netwatch::top

@@ -4,9 +4,12 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "cli/command.h"
+#include "core/when.h"
 #include "service/sensor_capture.h"
 #include "service/signals.h"
 
@@ -16,6 +19,11 @@ namespace {
 struct Options {
     service::AgentOptions agent;
     std::uint64_t record_max_mib = recorder::Retention{}.max_bytes >> 20;
+    std::string record_max_age = "7d";
+    std::string dump_before = "5m";
+    std::string dump_after = "1m";
+    std::size_t dump_keep = service::DumpPolicy{}.most;
+    std::uint64_t dump_max_mib = service::DumpPolicy{}.most_bytes >> 20;
     bool no_record = false;
 };
 
@@ -25,7 +33,36 @@ constexpr const char* footer =
     "  sudo netwatch agent --netns /run/netns/blue          one of them; may be repeated\n"
     "  sudo netwatch agent --ready-file /run/netwatch/ready there when the first walk is done\n"
     "\n"
-    "Ends with SIGINT or SIGTERM. The recording is recording.db in the state directory.";
+    "Ends with SIGINT or SIGTERM. What is recorded lies in the state directory: see `netwatch dump`.";
+
+core::Result<std::chrono::seconds> seconds_of(const char* option, const std::string& text) {
+    const auto span = core::parse_duration(text);
+    if (!span) return std::unexpected(span.error().within(option));
+    return std::chrono::seconds(*span / core::ns_per_s);
+}
+
+core::Result<void> set_recording(Options& options) {
+    const auto age = seconds_of("--record-max-age", options.record_max_age);
+    const auto before = seconds_of("--dump-before", options.dump_before);
+    const auto after = seconds_of("--dump-after", options.dump_after);
+    for (const auto& given : {age, before, after}) {
+        if (!given) return std::unexpected(given.error());
+    }
+    recorder::Retention retention;
+    retention.max_bytes = options.record_max_mib << 20;
+    retention.max_age = *age;
+    retention.segment_bytes = std::min(retention.segment_bytes, retention.max_bytes / 4);
+    options.agent.record = retention;
+    service::DumpPolicy policy;
+    policy.before = *before;
+    policy.after = *after;
+    policy.most = options.dump_keep;
+    policy.most_bytes = options.dump_max_mib << 20;
+    options.agent.dumps = policy;
+    if (options.dump_keep == 0) options.agent.dumps.reset();
+    if (options.no_record) options.agent.record.reset();
+    return {};
+}
 
 core::Result<core::ExitCode> run_agent(Options& options, const Globals& globals) {
     // stdout is for data, and this command has none.
@@ -38,8 +75,7 @@ core::Result<core::ExitCode> run_agent(Options& options, const Globals& globals)
     const service::SignalFd signals;
     options.agent.socket = globals.socket;
     options.agent.state_dir = globals.state_dir.value_or(service::default_state_dir);
-    options.agent.record = recorder::Retention{.max_bytes = options.record_max_mib << 20};
-    if (options.no_record) options.agent.record.reset();
+    if (auto set = set_recording(options); !set) return std::unexpected(set.error());
     auto agent = service::Agent::start(options.agent, service::open_sensor);
     if (!agent) return std::unexpected(agent.error());
     spdlog::info("observing; ask at {}", globals.socket.string());
@@ -69,6 +105,25 @@ Command add_agent(CLI::App& app, const Globals& globals) {
                      "all recordings together; the oldest go first")
         ->type_name("MIB")
         ->check(CLI::Range(std::uint64_t{4}, std::uint64_t{1} << 30).description(""))
+        ->capture_default_str();
+    command->add_option("--record-max-age", options->record_max_age, "older segments go")
+        ->type_name("SPAN")
+        ->capture_default_str();
+    command
+        ->add_option("--dump-before", options->dump_before,
+                     "when an incident opens a dump is made by itself: of the time before")
+        ->type_name("SPAN")
+        ->capture_default_str();
+    command->add_option("--dump-after", options->dump_after, "and of the time after")
+        ->type_name("SPAN")
+        ->capture_default_str();
+    command->add_option("--dump-keep", options->dump_keep, "so many of those are kept; 0: none is made")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{0}, std::size_t{10'000}).description(""))
+        ->capture_default_str();
+    command->add_option("--dump-max-mib", options->dump_max_mib, "all of them together")
+        ->type_name("MIB")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 30).description(""))
         ->capture_default_str();
     command->add_option("--ring-size", options->agent.ring_bytes, "of the ring buffer, a power of two")
         ->type_name("BYTES")

@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "context/counters.h"
 #include "model/counters.h"
+#include "present/inert.h"
 #include "present/json.h"
 #include "present/text.h"
 #if NETWATCH_WITH_BPF
@@ -125,9 +126,16 @@ std::string ability(const Findings& findings) {
     return text;
 }
 
+std::string recording_text(const model::ObserverStatus& observer) {
+    if (observer.recording_error) return "nothing is recorded: " + present::inert(*observer.recording_error);
+    if (observer.recording) return "recording: " + present::inert(*observer.recording);
+    return "no recording (--no-record)";
+}
+
 std::string account_text(const model::HostView& view) {
     std::string text = fmt::format("\nagent {} since {}: {} records lost\n", view.agent_version,
                                    core::to_rfc3339(view.started_at), view.observer.lost_records);
+    text += "  " + recording_text(view.observer) + "\n";
     for (const auto& row : view.observer.accounts) {
         text += fmt::format("  {:<18} {:>12} seen  {:>12} emitted  {:>12} filtered  {:>8} dropped\n",
                             row.kind, row.seen, row.emitted, row.filtered, row.dropped);

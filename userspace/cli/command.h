@@ -41,6 +41,7 @@ struct Command {
 [[nodiscard]] Command add_why(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_incidents(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_check(CLI::App& app, const Globals& globals);
+[[nodiscard]] Command add_dump(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_replay(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_report(CLI::App& app, const Globals& globals);
 

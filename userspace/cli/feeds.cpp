@@ -10,7 +10,9 @@
 #include <optional>
 #include <utility>
 
+#include "cli/past.h"
 #include "present/table.h"
+#include "recorder/state_directory.h"
 #include "service/agent.h"
 #include "service/sensor_capture.h"
 #include "service/worker.h"
@@ -23,7 +25,9 @@ constexpr auto patience = std::chrono::seconds(5);
 // Asks on a thread of its own: an agent that is busy, stopped or gone does not hold up the screen.
 class SocketFeed : public top::Feed {
 public:
-    explicit SocketFeed(service::Client client) : client_(std::move(client)) {}
+    SocketFeed(service::Client client, std::filesystem::path recording)
+        : client_(std::move(client)),
+          recording_(std::move(recording)) {}
     ~SocketFeed() override { client_.cancel(); }
     core::Result<model::HostView> view() override { return client_.view(); }
     void ask(top::Question question) override {
@@ -37,6 +41,10 @@ public:
         const std::lock_guard lock(mutex_);
         return std::exchange(answer_, std::nullopt);
     }
+    void ask_past(core::UtcNs around, present::RowQuery query) override {
+        past_.ask(recording_, around, std::move(query));
+    }
+    std::optional<core::Result<top::History>> take_past() override { return past_.take(); }
 
 private:
     [[nodiscard]] core::Result<top::Answer> answer_to(const top::Question& question) const {
@@ -48,6 +56,8 @@ private:
     }
 
     const service::Client client_;
+    const std::filesystem::path recording_;
+    Past past_;
     std::mutex mutex_;
     std::optional<core::Result<top::Answer>> answer_; /* under mutex_ */
     service::Worker worker_;                          /* last: it ends first */
@@ -66,15 +76,56 @@ public:
         if (question.ladder_of) answer_->ladder = pipeline.ladder(*question.ladder_of);
     }
     std::optional<core::Result<top::Answer>> take() override { return std::exchange(answer_, std::nullopt); }
+    void ask_past(core::UtcNs around, present::RowQuery query) override {
+        past_.ask(agent_->state_dir(), around, std::move(query));
+    }
+    std::optional<core::Result<top::History>> take_past() override { return past_.take(); }
 
 private:
     std::unique_ptr<service::Agent> agent_;
     std::optional<top::Answer> answer_;
+    Past past_;
+};
+
+// What was recorded, and nothing else.
+class RecordedFeed : public top::Feed {
+public:
+    RecordedFeed(std::filesystem::path recording, core::UtcNs at)
+        : recording_(std::move(recording)),
+          at_(at) {}
+    core::Result<model::HostView> view() override { return recalled_view(recording_, at_); }
+    void ask(top::Question /*question*/) override {}
+    std::optional<core::Result<top::Answer>> take() override { return std::nullopt; }
+    void ask_past(core::UtcNs around, present::RowQuery query) override {
+        past_.ask(recording_, around, std::move(query));
+    }
+    std::optional<core::Result<top::History>> take_past() override { return past_.take(); }
+
+private:
+    const std::filesystem::path recording_;
+    const core::UtcNs at_;
+    Past past_;
 };
 
 }  // namespace
 
-core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool& embedded) {
+namespace {
+
+// Empty: a private one, gone with the process.
+std::optional<std::filesystem::path> state_dir_of(const Globals& globals, Keeps keeps) {
+    if (globals.state_dir || keeps == Keeps::nothing) return globals.state_dir;
+    // Where an agent holds the usual one, or it cannot be made, the live view does without.
+    if (!recorder::StateDirectory::hold(service::default_state_dir)) return std::nullopt;
+    return service::default_state_dir;
+}
+
+}  // namespace
+
+std::unique_ptr<top::Feed> recorded_feed(const std::filesystem::path& recording, core::UtcNs at) {
+    return std::make_unique<RecordedFeed>(recording, at);
+}
+
+core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool& embedded, Keeps keeps) {
     auto regions = globals.load_regions();
     if (!regions) return std::unexpected(regions.error());
     const auto client = globals.client();
@@ -83,7 +134,7 @@ core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool&
     if (reached) {
         if (globals.regions)
             fmt::print(stderr, "netwatch: the agent has its own regions; --regions is for one without\n");
-        return std::make_unique<SocketFeed>(client);
+        return std::make_unique<SocketFeed>(client, globals.state_dir.value_or(service::default_state_dir));
     }
     if (reached.error().exit_code == core::ExitCode::usage) return std::unexpected(reached.error());
     if (auto allowed = service::check_privileges(); !allowed) {
@@ -96,7 +147,7 @@ core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool&
         std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
     spdlog::set_level(spdlog::level::err);
     service::AgentOptions options;
-    options.state_dir = globals.state_dir;
+    options.state_dir = state_dir_of(globals, keeps);
     options.regions = std::move(*regions);
     auto agent = service::Agent::start(std::move(options), service::open_sensor);
     if (!agent) return std::unexpected(agent.error());

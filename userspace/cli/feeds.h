@@ -3,6 +3,8 @@
 // thread.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 
 #include "cli/command.h"
@@ -13,6 +15,13 @@ namespace netwatch::cli {
 
 // Errors: no agent answers and this process may not observe itself (exit code 4), or what Agent::start says.
 // `embedded` is set where this process observes: its first view is worth little.
-[[nodiscard]] core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool& embedded);
+// What it records by itself goes with it, or stays in the usual place.
+enum class Keeps : std::uint8_t { nothing, recording };
+[[nodiscard]] core::Result<std::unique_ptr<top::Feed>> open_feed(const Globals& globals, bool& embedded,
+                                                                 Keeps keeps = Keeps::nothing);
+
+// What was recorded, as it was at that time. Nothing is read before it is asked for.
+[[nodiscard]] std::unique_ptr<top::Feed> recorded_feed(const std::filesystem::path& recording,
+                                                       core::UtcNs at);
 
 }  // namespace netwatch::cli

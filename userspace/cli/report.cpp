@@ -36,7 +36,7 @@ present::Report retrace(service::Playback& playback) {
     service::SeriesKeeper keeper;
     core::BootNs look_at = 0;
     bool begun = false;
-    const auto fed = playback.run(std::nullopt, [&](const model::Record& record) {
+    const auto fed = playback.run([&](const model::Record& record) {
         const auto* clock = std::get_if<netwatch_clock>(&record);
         if (clock == nullptr) return;
         if (!begun) report.begins = {clock->realtime_ns};
@@ -46,6 +46,7 @@ present::Report retrace(service::Playback& playback) {
         keeper.look(playback.engine().view());
     });
     report.view = playback.engine().view();
+    report.view.incidents = playback.incidents();
     keeper.look(report.view, true);
     report.histories = keeper.take();
     if (!begun) report.begins = report.view.at;
@@ -63,15 +64,13 @@ core::Result<void> write(const std::filesystem::path& path, const std::string& h
 core::Result<core::ExitCode> report(const Options& options, const Globals& globals) {
     const auto path =
         options.file.empty() ? globals.state_dir.value_or(service::default_state_dir) : options.file;
-    std::optional<std::vector<model::Region>> regions;
+    service::PlaybackOptions how;
     if (globals.regions) {
         auto own = globals.load_regions();
         if (!own) return std::unexpected(own.error());
-        regions = std::move(*own);
+        how.regions = std::move(*own);
     }
-    std::error_code ignored;
-    auto playback = service::Playback::open(
-        std::filesystem::is_directory(path, ignored) ? path / "recording.db" : path, regions);
+    auto playback = service::Playback::open(path, std::move(how));
     if (!playback) return std::unexpected(playback.error());
     auto report = retrace(*playback);
     if (!options.incident.empty() &&

@@ -13,6 +13,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 void Engine::observe(const model::Record& record) { state_->observe(record); }
 void Engine::resume(std::vector<model::Incident> incidents) { state_->resume(std::move(incidents)); }
 std::vector<model::Incident> Engine::take_changes() { return state_->take_changes(); }
+Past Engine::take_past(bool all) { return state_->take_past(all); }
 std::vector<model::Incident> Engine::incidents() const { return state_->incidents(); }
 model::HostView Engine::view() const { return state_->view(); }
 model::Ladder Engine::ladder(const model::Endpoint& target) const { return state_->ladder(target); }

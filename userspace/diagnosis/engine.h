@@ -17,6 +17,7 @@
 
 #include "model/incident.h"
 #include "model/record.h"
+#include "model/recorded.h"
 #include "model/view.h"
 
 namespace netwatch::diagnosis {
@@ -26,6 +27,12 @@ struct Limits {
     std::size_t full_destinations = 4'096;  // with series and sketches; the others keep totals
     std::size_t sockets = 200'000;
     std::size_t incidents = 1'000;  // resolved ones go first, oldest first
+};
+
+// For a recorder: what is over.
+struct Past {
+    std::vector<model::DestinationSecond> seconds;  // of destinations in full detail
+    std::vector<model::HostEvent> events;
 };
 
 class Engine {
@@ -44,6 +51,10 @@ public:
 
     // Incidents opened or changed since the last call, in the order of their changes; each at most once.
     [[nodiscard]] std::vector<model::Incident> take_changes();
+
+    // What is over since the last call: seconds that no record can still change, and what happened on the
+    // host. `all`: the seconds under way too, at the end of a stream.
+    [[nodiscard]] Past take_past(bool all = false);
 
     // All that are kept: alarms first, then suspected, info and resolved ones; by severity, then age.
     [[nodiscard]] std::vector<model::Incident> incidents() const;

@@ -160,12 +160,40 @@ Event event_of(const netwatch_change& change) {
     return event;
 }
 
-void keep(std::deque<Event>& events, Event event) {
-    if (events.size() >= events_kept) events.pop_front();
-    events.push_back(std::move(event));
+}  // namespace
+
+std::string_view to_string(Topic topic) {
+    switch (topic) {
+        case Topic::link: return "link";
+        case Topic::address: return "address";
+        case Topic::route: return "route";
+        case Topic::rule: return "rule";
+        case Topic::ruleset: return "ruleset";
+        case Topic::neighbor: return "neighbor";
+        case Topic::listener: return "listener";
+        case Topic::space: return "namespace";
+        case Topic::clock: return "clock";
+        case Topic::agent: break;
+    }
+    return "agent";
 }
 
-}  // namespace
+void Journal::keep(std::deque<Event>& events, Event event) {
+    if (events.size() >= events_kept) events.pop_front();
+    events.push_back(std::move(event));
+    std::size_t& untold = &events == &churn_ ? untold_churn_ : untold_events_;
+    untold = std::min(untold + 1, events.size());
+}
+
+std::vector<const Event*> Journal::take_news() {
+    std::vector<const Event*> news;
+    for (std::size_t n = std::exchange(untold_events_, 0); n > 0; --n)
+        news.push_back(&*(events_.end() - static_cast<std::ptrdiff_t>(n)));
+    for (std::size_t n = std::exchange(untold_churn_, 0); n > 0; --n)
+        news.push_back(&*(churn_.end() - static_cast<std::ptrdiff_t>(n)));
+    std::ranges::stable_sort(news, {}, &Event::at);
+    return news;
+}
 
 // What a container brings and takes: a link that was not there a minute ago, its addresses, its routes, and
 // the namespace itself.

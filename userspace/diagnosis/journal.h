@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/time.h"
@@ -47,6 +48,9 @@ struct Event {
     std::optional<std::string> by = std::nullopt;
 };
 
+// "link", "route", …: as a recording names them.
+[[nodiscard]] std::string_view to_string(Topic topic);
+
 class Journal {
 public:
     // `network`: as it was before the change.
@@ -64,6 +68,9 @@ public:
     };
     [[nodiscard]] Span between(core::BootNs from, core::BootNs to) const;
 
+    // Those that came since the last call and are still kept, oldest first.
+    [[nodiscard]] std::vector<const Event*> take_news();
+
 private:
     struct Listener {
         std::uint32_t netns = 0;
@@ -74,10 +81,13 @@ private:
         core::BootNs at = 0;
         std::string owner;
     };
+    void keep(std::deque<Event>& events, Event event);
     [[nodiscard]] static bool is_churn(const netwatch_change& change, const Network& network);
 
     std::deque<Event> events_;  // in the order of their arrival, which is nearly that of their times
     std::deque<Event> churn_;
+    std::size_t untold_events_ = 0;  // at the end of events_, of churn_
+    std::size_t untold_churn_ = 0;
     std::map<Listener, Seen> listeners_;
     std::set<Listener> new_listeners_;  // since the last walk ended
     bool walked_ = false;

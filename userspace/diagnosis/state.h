@@ -28,6 +28,7 @@ public:
     void observe(const model::Record& record);
     void resume(std::vector<model::Incident> incidents) { book_.resume(std::move(incidents)); }
     [[nodiscard]] std::vector<model::Incident> take_changes() { return book_.take_changes(); }
+    [[nodiscard]] Past take_past(bool all);
     [[nodiscard]] std::vector<model::Incident> incidents() const { return book_.all(); }
     [[nodiscard]] model::HostView view() const;
     [[nodiscard]] model::Ladder ladder(const model::Endpoint& target) const;
@@ -88,6 +89,8 @@ private:
     [[nodiscard]] Scene scene() const;
     [[nodiscard]] std::uint64_t lost_records() const;
     [[nodiscard]] std::vector<std::string> missing_hooks() const;
+    void tell_seconds(const Destination& destination, core::BootNs until,
+                      std::vector<model::DestinationSecond>& told) const;
     [[nodiscard]] model::DestinationRow row_of(const Destination& destination) const;
     [[nodiscard]] model::ObserverStatus observer() const;
 
@@ -99,6 +102,7 @@ private:
     core::BootNs housekept_at_ = 0;
     core::BootNs held_until_ = 0;  // times measured while netwatch or the host stood still are not judged
     core::BootNs loss_told_at_ = 0;
+    core::BootNs seconds_told_until_ = 0;
     std::uint64_t loss_told_ = 0;
     bool dirty_ = false;  // evidence since the last judgement that could change it
     netwatch_host host_{};

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::uint64_t rate_window_ns = 10 * core::ns_per_s;
 constexpr std::uint64_t share_window_ns = 60 * core::ns_per_s;
+// So long a second may still be told of: records wait in the ring, and a walk looks back a second.
+constexpr core::BootNs second_settled_ns = 2 * core::ns_per_s;
 
 struct Sums {
     double attempts = 0;
@@ -27,6 +29,12 @@ std::string_view name_of(std::uint32_t hook_state) {
 
 std::optional<core::UtcNs> utc_of(const core::ClockAnchor& anchor, core::BootNs at) {
     return at == 0 ? std::nullopt : std::optional(anchor.utc(at));
+}
+
+bool is_silent(const Second& second) {
+    return second.attempts == 0 && second.failed == 0 && second.rtt_us <= 0 && second.segments == 0 &&
+           second.segments_in == 0 && second.lost_in == 0 && second.bytes_sent == 0 &&
+           second.bytes_received == 0;
 }
 
 void add_detail(model::DestinationRow& row, const Detail& detail, const core::ClockAnchor& anchor,
@@ -149,6 +157,47 @@ model::HostView Engine::State::view() const {
         return order(a) < order(b);
     });
     return view;
+}
+
+void Engine::State::tell_seconds(const Destination& destination, core::BootNs until,
+                                 std::vector<model::DestinationSecond>& told) const {
+    for (auto second = destination.detail->seconds.rbegin(); second != destination.detail->seconds.rend();
+         ++second) {
+        if (second->at >= until) continue;
+        if (second->at < seconds_told_until_) return;
+        if (is_silent(*second)) continue;
+        model::DestinationSecond& row = told.emplace_back();
+        row.at = anchor_.utc(second->at);
+        row.ref = {.endpoint = destination.key.endpoint, .region = regions_.of(destination.key.endpoint.ip)};
+        row.perspective = destination.key.perspective;
+        row.netns = destination.netns;
+        row.attempts = second->attempts;
+        row.established = second->established;
+        row.failed = second->failed;
+        if (second->rtt_us > 0) row.rtt_us = second->rtt_us;
+        row.segments = second->segments;
+        row.lost = second->lost;
+        row.segments_in = second->segments_in;
+        row.lost_in = second->lost_in;
+        row.bytes_sent = second->bytes_sent;
+        row.bytes_received = second->bytes_received;
+    }
+}
+
+Past Engine::State::take_past(bool all) {
+    Past past;
+    const core::BootNs over = now_ - now_ % core::ns_per_s;
+    const core::BootNs until = all ? over + core::ns_per_s : over - std::min(over, second_settled_ns);
+    if (until > seconds_told_until_) {
+        for (const auto& [key, destination] : destinations_.all()) {
+            if (destination.detail) tell_seconds(destination, until, past.seconds);
+        }
+        seconds_told_until_ = until;
+    }
+    for (const Event* event : journal_.take_news())
+        past.events.push_back({anchor_.utc(event->at), std::string(to_string(event->topic)), event->netns,
+                               event->what, event->by});
+    return past;
 }
 
 model::Ladder Engine::State::ladder(const model::Endpoint& target) const {

@@ -43,6 +43,33 @@ Statement& Statement::bind(int parameter, std::span<const std::byte> bytes) {
     return *this;
 }
 
+Statement& Statement::bind(int parameter, double value) {
+    sqlite3_bind_double(statement_.get(), parameter, value);
+    return *this;
+}
+
+Statement& Statement::bind_null(int parameter) {
+    sqlite3_bind_null(statement_.get(), parameter);
+    return *this;
+}
+
+Statement& Statement::bind_column(int parameter, const Statement& other, int column) {
+    sqlite3_bind_value(statement_.get(), parameter, sqlite3_column_value(other.statement_.get(), column));
+    return *this;
+}
+
+core::Result<void> Statement::run() {
+    const auto row = step();
+    if (!row) return std::unexpected(row.error());
+    return {};
+}
+
+bool Statement::is_null(int column) const {
+    return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+
 core::Result<bool> Statement::step() {
     const int code = sqlite3_step(statement_.get());
     if (code == SQLITE_ROW) return true;
@@ -103,6 +130,8 @@ core::Result<void> Database::execute(const char* sql) {
     if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
     return std::unexpected(error_of(database_.get()));
 }
+
+std::int64_t Database::last_number() const { return sqlite3_last_insert_rowid(database_.get()); }
 
 core::Result<Statement> Database::prepare(std::string_view sql) {
     sqlite3_stmt* statement = nullptr;

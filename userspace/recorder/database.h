@@ -4,10 +4,12 @@
 
 #include <sqlite3.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,12 +25,32 @@ public:
     Statement(sqlite3_stmt* statement, sqlite3* database) : statement_(statement), database_(database) {}
 
     Statement& bind(int parameter, std::int64_t value);
+    Statement& bind(int parameter, double value);
     Statement& bind(int parameter, std::string_view text);
+    Statement& bind(int parameter, const char* text) { return bind(parameter, std::string_view(text)); }
     Statement& bind(int parameter, std::span<const std::byte> bytes);
+
+    // Nothing is NULL.
+    template <typename T>
+    Statement& bind(int parameter, const std::optional<T>& value) {
+        return value ? bind(parameter, *value) : bind_null(parameter);
+    }
+    template <std::integral T>
+    Statement& bind(int parameter, T value) {
+        return bind(parameter, static_cast<std::int64_t>(value));
+    }
+    Statement& bind_null(int parameter);
+    // What the other statement's column holds, whatever its type.
+    Statement& bind_column(int parameter, const Statement& other, int column);
 
     // True: a row is there. False: done; the statement can be bound and run again.
     [[nodiscard]] core::Result<bool> step();
 
+    // For a statement that gives no rows.
+    [[nodiscard]] core::Result<void> run();
+
+    [[nodiscard]] bool is_null(int column) const;
+    [[nodiscard]] double real(int column) const;
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string text(int column) const;
     [[nodiscard]] std::span<const std::byte> bytes(int column) const;
@@ -51,6 +73,8 @@ public:
 
     [[nodiscard]] core::Result<void> execute(const char* sql);
     [[nodiscard]] core::Result<Statement> prepare(std::string_view sql);
+    // Of the row that was inserted last.
+    [[nodiscard]] std::int64_t last_number() const;
     // The answer of a statement that gives one integer.
     [[nodiscard]] core::Result<std::int64_t> integer(std::string_view sql);
 

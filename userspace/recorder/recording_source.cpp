@@ -2,143 +2,105 @@
 #include "recorder/recording_source.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
-#include <zstd.h>
 
-#include <charconv>
 #include <utility>
 
 #include "model/record.h"
-#include "recorder/schema.h"
+#include "recorder/frame.h"
 
 namespace netwatch::recorder {
 namespace {
 
-constexpr std::int64_t most_meta_rows = 64;
 constexpr std::int64_t most_resumed_rows = 10'000;
-
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
-core::Result<void> check_schema(Database& database) {
-    auto select = database.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name");
-    if (!select) return std::unexpected(select.error());
-    for (const auto& table : tables) {
-        const auto row = select->step();
-        if (!row) return std::unexpected(row.error());
-        if (!*row || select->text(0) != table.name || select->text(1) != table.sql) {
-            return core::fail("its tables are not those of a recording");
-        }
-    }
-    const auto more = select->step();
-    if (!more) return std::unexpected(more.error());
-    if (*more) return core::fail("it holds more than a recording");
-    return {};
-}
 
 }  // namespace
 
-RecordingSource::RecordingSource(std::filesystem::path path, Database database, Statement select)
-    : path_(std::move(path)),
-      database_(std::move(database)),
-      select_(std::move(select)) {}
-
-core::Result<RecordingSource> RecordingSource::open(const std::filesystem::path& path) {
-    const std::string hint =
-        "give a recording that `netwatch agent` wrote: recording.db in its state directory";
-    // SQLite does not tell why it cannot open a file.
-    std::error_code error;
-    const bool is_file = std::filesystem::is_regular_file(path, error);
-    if (error) return core::path_error("cannot read " + path.string(), error, hint);
-    if (!is_file) return core::usage_error(path.string() + " is not a file", hint);
-    if (::access(path.c_str(), R_OK) != 0) {
-        return core::path_error("cannot read " + path.string(), core::last_errno(), "give a copy of it");
-    }
-    auto database = Database::open_untrusted(path);
-    if (!database) return core::usage_error(path.string() + ": " + database.error().message, hint);
-    if (auto checked = check_schema(*database); !checked) {
-        return core::usage_error(path.string() + " is not a recording: " + checked.error().message, hint);
-    }
-    auto select = database->prepare("SELECT id, records FROM batches ORDER BY id");
-    if (!select) return core::usage_error(path.string() + ": " + select.error().message, hint);
-    RecordingSource source(path, std::move(*database), std::move(*select));
-    if (auto read = source.read_meta(); !read) return std::unexpected(read.error().within(path.string()));
-    if (auto read = source.read_resumed(); !read) return std::unexpected(read.error().within(path.string()));
+core::Result<RecordingSource> RecordingSource::open(const std::filesystem::path& path, const Window& window) {
+    auto pieces = pieces_of(path, window);
+    if (!pieces) return std::unexpected(pieces.error());
+    RecordingSource source(std::move(*pieces));
+    if (auto begun = source.begin_part(); !begun) return std::unexpected(begun.error());
     return source;
 }
 
-core::Result<void> RecordingSource::read_meta() {
-    auto select = database_.prepare("SELECT key, value FROM meta LIMIT ?");
+// Opens what the present piece is in, and stands before its first batch.
+core::Result<void> RecordingSource::enter() {
+    const Piece& piece = pieces_[piece_];
+    if (!file_ || file_->path() != piece.path) {
+        select_.reset();
+        file_.reset();
+        auto file = RecordingFile::open(piece.path);
+        if (!file) return std::unexpected(file.error());
+        file_ = std::move(*file);
+    }
+    auto select = file_->database().prepare(
+        file_->has_tables() ? "SELECT id, records FROM batches WHERE segment = ? ORDER BY id"
+                            : "SELECT id, records FROM batches ORDER BY id");
     if (!select) return std::unexpected(select.error());
-    select->bind(1, most_meta_rows);
-    std::map<std::string, std::string> values;
+    if (file_->has_tables()) select->bind(1, piece.segment);
+    select_ = std::move(*select);
+    batch_.clear();
+    offset_ = 0;
+    return {};
+}
+
+core::Result<void> RecordingSource::begin_part() {
+    ended_ = false;
+    damage_.reset();
+    records_ = 0;
+    resumed_.clear();
+    if (auto entered = enter(); !entered) return entered;
+    const Piece& piece = pieces_[piece_];
+    auto select = file_->database().prepare(
+        file_->has_tables() ? "SELECT incident FROM resumed WHERE segment = ? ORDER BY rowid LIMIT ?"
+                            : "SELECT incident FROM resumed ORDER BY rowid LIMIT ?2");
+    if (!select) return std::unexpected(select.error());
+    if (file_->has_tables()) select->bind(1, piece.segment);
+    select->bind(2, most_resumed_rows);
     for (;;) {
         const auto row = select->step();
         if (!row) return std::unexpected(row.error());
         if (!*row) break;
-        values[select->text(0)] = select->text(1);
-    }
-    if (number<std::uint32_t>(values["format"]) != recording_format) {
-        return core::usage_error(fmt::format("a recording of format \"{}\", this netwatch reads {}",
-                                             values["format"], recording_format),
-                                 "read it with the version that wrote it: " + values["agent_version"]);
-    }
-    if (number<std::uint32_t>(values["abi_version"]) != NETWATCH_ABI_VERSION) {
-        return core::usage_error(fmt::format("its records have ABI version \"{}\", this netwatch reads {}",
-                                             values["abi_version"], NETWATCH_ABI_VERSION),
-                                 "replay it with the version that wrote it: " + values["agent_version"]);
-    }
-    meta_.agent_version = values["agent_version"];
-    meta_.kernel = values["kernel"];
-    meta_.boot_id = values["boot_id"];
-    meta_.started_at = values["started_at"];
-    for (const auto& [key, value] : values) {
-        if (!key.starts_with("limit_")) continue;
-        if (const auto limit = number<std::uint64_t>(value)) meta_.limits[key.substr(6)] = *limit;
-    }
-    return {};
-}
-
-core::Result<void> RecordingSource::read_resumed() {
-    auto select = database_.prepare("SELECT incident FROM resumed ORDER BY rowid LIMIT ?");
-    if (!select) return std::unexpected(select.error());
-    select->bind(1, most_resumed_rows);
-    for (;;) {
-        const auto row = select->step();
-        if (!row) return std::unexpected(row.error());
-        if (!*row) return {};
         resumed_.push_back(select->text(0));
     }
+    if (!file_->has_tables()) return {};
+    auto opening = file_->database().prepare("SELECT opening FROM segments WHERE id = ?");
+    if (!opening) return std::unexpected(opening.error());
+    const auto row = opening->bind(1, piece.segment).step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return {};
+    return unpack(opening->bytes(0), batch_);
+}
+
+core::Result<bool> RecordingSource::next_part() {
+    do {
+        if (++piece_ >= pieces_.size()) return false;
+    } while (!pieces_[piece_].begins_part);
+    if (auto begun = begin_part(); !begun) return std::unexpected(begun.error());
+    return true;
 }
 
 std::unexpected<core::Error> RecordingSource::damaged(std::string_view what) {
-    damage_ = core::Error{fmt::format("{} is damaged after {} records (after batch {}): {}", path_.string(),
-                                      records_, last_batch_, what),
+    damage_ = core::Error{fmt::format("{} is damaged after {} records (after batch {}): {}",
+                                      pieces_[piece_].path.string(), records_, last_batch_, what),
                           "what came before it was read", core::ExitCode::usage};
     return std::unexpected(*damage_);
 }
 
-// True: batch_ holds the next batch. False: there is none.
+// True: batch_ holds the next batch. False: this part has none.
 core::Result<bool> RecordingSource::load_batch() {
-    const auto row = select_.step();
-    if (!row) return damaged(row.error().message);
-    if (!*row) return false;
-    const auto frame = select_.bytes(1);
-    const auto length = ZSTD_getFrameContentSize(frame.data(), frame.size());
-    if (length == ZSTD_CONTENTSIZE_ERROR || length == ZSTD_CONTENTSIZE_UNKNOWN)
-        return damaged("not a zstd frame");
-    if (length > largest_batch_bytes) return damaged(fmt::format("a batch of {} bytes", length));
-    batch_.resize(length);
-    const std::size_t got = ZSTD_decompress(batch_.data(), batch_.size(), frame.data(), frame.size());
-    if (ZSTD_isError(got) != 0) return damaged(ZSTD_getErrorName(got));
-    batch_.resize(got);
+    for (;;) {
+        const auto row = select_->step();
+        if (!row) return damaged(row.error().message);
+        if (*row) break;
+        if (piece_ + 1 >= pieces_.size() || pieces_[piece_ + 1].begins_part) return false;
+        ++piece_;
+        if (auto entered = enter(); !entered) return damaged(entered.error().message);
+    }
+    if (auto unpacked = unpack(select_->bytes(1), batch_); !unpacked)
+        return damaged(unpacked.error().message);
     offset_ = 0;
-    last_batch_ = select_.integer(0);
+    last_batch_ = select_->integer(0);
     return true;
 }
 

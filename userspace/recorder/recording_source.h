@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a recording back, record by record as it was written. The file may come from a stranger. Example:
+// Reads recordings back, record by record as they were written: one file, or the segments of a state
+// directory one after the other. The files may come from a stranger. Example:
 //
-//     auto recording = recorder::RecordingSource::open("recording.db");
-//     while (auto record = recording->next()) { if (!*record) break; … }
+//     auto recording = recorder::RecordingSource::open("/var/lib/netwatch");
+//     do {
+//         diagnosis::Engine engine(…);  engine.resume(… recording->resumed() …);
+//         while (auto record = recording->next()) { if (!*record) break; … }
+//     } while (recording->next_part().value_or(false));
 #pragma once
 
 #include <cstddef>
@@ -11,46 +15,58 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/result.h"
 #include "model/source.h"
 #include "recorder/database.h"
-#include "recorder/recorder.h"
+#include "recorder/pieces.h"
+#include "recorder/recording_file.h"
 
 namespace netwatch::recorder {
 
 // One thread at a time. Memory: one batch.
 class RecordingSource : public model::Source {
 public:
-    // Errors: no such file, not a recording, a recording of another format or ABI version.
-    [[nodiscard]] static core::Result<RecordingSource> open(const std::filesystem::path& path);
+    // Errors: nothing there that can be read.
+    [[nodiscard]] static core::Result<RecordingSource> open(const std::filesystem::path& path,
+                                                            const Window& window = {});
 
-    [[nodiscard]] const RecordingMeta& meta() const { return meta_; }
-    // JSON of the incidents that were open when the run began.
+    // Of the present part, and JSON of the incidents that were open when it began.
+    [[nodiscard]] const RecordingMeta& meta() const { return file_->meta(); }
     [[nodiscard]] const std::vector<std::string>& resumed() const { return resumed_; }
 
-    // Errors: damaged from here on; the message says after how many records. It is the same at every further
-    // call.
+    // Nothing at the end of a part: what follows does not go on where this one ended. Errors: damaged from
+    // here on; the message says after how many records. It is the same until the next part.
     [[nodiscard]] core::Result<std::optional<std::span<const std::byte>>> next() override;
 
+    // After next() gave nothing, or an error. False: there is no further part.
+    [[nodiscard]] core::Result<bool> next_part();
+
+    // Segments of a directory that could not be opened, each with the reason.
+    [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
+
 private:
-    RecordingSource(std::filesystem::path path, Database database, Statement select);
-    [[nodiscard]] core::Result<void> read_meta();
-    [[nodiscard]] core::Result<void> read_resumed();
+    explicit RecordingSource(Pieces pieces)
+        : pieces_(std::move(pieces.pieces)),
+          problems_(std::move(pieces.problems)) {}
+    [[nodiscard]] core::Result<void> enter();
+    [[nodiscard]] core::Result<void> begin_part();
     [[nodiscard]] core::Result<bool> load_batch();
     [[nodiscard]] std::unexpected<core::Error> damaged(std::string_view what);
 
-    std::filesystem::path path_;
-    Database database_;  // before select_: a statement dies first
-    Statement select_;
-    RecordingMeta meta_;
+    std::vector<Piece> pieces_;
+    std::size_t piece_ = 0;
+    std::vector<std::string> problems_;
+    std::optional<RecordingFile> file_;
+    std::optional<Statement> select_;  // after file_: a statement dies before its database
     std::vector<std::string> resumed_;
     std::vector<std::byte> batch_;
     std::size_t offset_ = 0;
     std::int64_t last_batch_ = 0;
     std::uint64_t records_ = 0;
-    bool ended_ = false;
+    bool ended_ = false;  // this part
     std::optional<core::Error> damage_;
 };
 

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables of a recording. A reader takes a file for a recording only if it holds these and nothing else,
-// so nothing that a stranger put into a schema (views, triggers, generated columns) is ever run.
+// The tables and views of a recording: docs/recording.md. A reader takes a file for a recording only if it
+// holds exactly those of its format, word for word, so nothing that a stranger put into a schema (views,
+// triggers, generated columns) is ever run.
 #pragma once
 
-#include <array>
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace netwatch::recorder {
 
-struct Table {
+// Raised when tables or views change. The records have a version of their own: NETWATCH_ABI_VERSION.
+constexpr std::uint32_t recording_format = 2;
+
+struct SchemaItem {
     std::string_view name;
     std::string_view sql;
 };
 
-inline constexpr std::array<Table, 3> tables{{
-    {"batches",
-     "CREATE TABLE batches(id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, records BLOB NOT NULL)"},
-    {"meta", "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"},
-    {"resumed", "CREATE TABLE resumed(incident TEXT NOT NULL)"},
-}};
+// In the order in which they can be made. Nothing for a format that was never written.
+[[nodiscard]] std::span<const SchemaItem> schema_of(std::uint32_t format);
 
 // "nwre": what `file` and SQLite's own application_id show.
 inline constexpr std::string_view application_id = "1853321829";

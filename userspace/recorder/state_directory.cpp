@@ -2,20 +2,17 @@
 #include "recorder/state_directory.h"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <system_error>
-#include <vector>
 
 #include "recorder/database.h"
+#include "recorder/segments.h"
 
 namespace netwatch::recorder {
 namespace fs = std::filesystem;
@@ -48,56 +45,6 @@ core::Result<core::Fd> take_lock(const fs::path& directory) {
     return fd;
 }
 
-bool is_earlier_recording(const fs::path& path) {
-    const std::string name = path.filename().string();
-    return name.starts_with("recording-") && name.ends_with(".db");
-}
-
-// "2026-11-22T19:42:25.118Z" as "20261122T194225Z"; empty if the recording cannot tell.
-std::string began_at(Database& database) {
-    auto select = database.prepare("SELECT value FROM meta WHERE key = 'started_at'");
-    if (!select) return {};
-    const auto row = select->step();
-    if (!row || !*row) return {};
-    std::string text = select->text(0).substr(0, 19);
-    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
-    return text.size() == 15 ? text + "Z" : std::string();
-}
-
-std::string changed_at(const fs::path& path) {
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) return "unknown";
-    return fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(status.st_mtime));
-}
-
-// Folds what a killed agent left in the write-ahead log into the file, and says when it began.
-std::string settle(const fs::path& path) {
-    auto database = Database::open_for_writing(path);
-    if (!database) return {};
-    const std::string name = began_at(*database);
-    (void)database->execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
-    return name;
-}
-
-struct Recording {
-    fs::path path;
-    std::uint64_t bytes;
-    fs::file_time_type changed;
-};
-
-std::vector<Recording> earlier_recordings(const fs::path& directory) {
-    std::vector<Recording> found;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(directory, error)) {
-        if (!is_earlier_recording(entry.path())) continue;
-        const auto bytes = entry.file_size(error);
-        const auto changed = entry.last_write_time(error);
-        if (!error) found.push_back({entry.path(), bytes, changed});
-    }
-    std::ranges::sort(found, {}, [](const Recording& recording) { return recording.path.filename(); });
-    return found;
-}
-
 }  // namespace
 
 core::Result<StateDirectory> StateDirectory::hold(const fs::path& path) {
@@ -113,34 +60,28 @@ core::Result<StateDirectory> StateDirectory::hold(const fs::path& path) {
     return StateDirectory(path, std::move(*lock));
 }
 
-core::Result<void> StateDirectory::rotate() {
+void StateDirectory::settle() const {
     std::error_code error;
-    const fs::path current = recording_path();
-    if (!fs::exists(current, error)) return {};
-    std::string name = settle(current);
-    if (name.empty()) name = changed_at(current);
-    fs::path target = path_ / fmt::format("recording-{}.db", name);
-    for (int n = 2; fs::exists(target, error); ++n)
-        target = path_ / fmt::format("recording-{}-{}.db", name, n);
-    fs::rename(current, target, error);
-    if (error) return core::fail(fmt::format("cannot put {} aside: {}", current.string(), error.message()));
-    for (const char* side : {"-wal", "-shm"}) {
-        fs::rename(fs::path(current) += side, fs::path(target) += side, error);
+    for (const auto& entry : fs::directory_iterator(path_, error)) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with("segment-") && name.ends_with(".new")) fs::remove(entry.path(), error);
     }
-    return {};
+    for (const auto& segment : segments_in(path_)) {
+        if (!fs::exists(fs::path(segment.path) += "-wal", error)) continue;
+        auto database = Database::open_for_writing(segment.path);
+        if (database) (void)database->execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
+    }
 }
 
-void StateDirectory::prune(const Retention& retention, std::uint64_t current_bytes) {
-    const auto recordings = earlier_recordings(path_);
-    std::uint64_t total = current_bytes;
-    for (const auto& recording : recordings) total += recording.bytes;
+void StateDirectory::prune(const Retention& retention) const {
+    const auto segments = segments_in(path_);
+    std::uint64_t total = 0;
+    for (const auto& segment : segments) total += segment.bytes;
     const auto oldest = fs::file_time_type::clock::now() - retention.max_age;
-    std::error_code error;
-    for (const auto& recording : recordings) {
-        if (total <= retention.max_bytes && recording.changed >= oldest) continue;
-        if (!fs::remove(recording.path, error)) continue;
-        for (const char* side : {"-wal", "-shm"}) fs::remove(fs::path(recording.path) += side, error);
-        total -= recording.bytes;
+    for (const auto& segment : segments) {
+        if (&segment == &segments.back()) return;
+        if (total <= retention.max_bytes && segment.changed >= oldest) continue;
+        if (remove_recording(segment.path)) total -= segment.bytes;
     }
 }
 

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's state directory, held by one agent at a time:
 //
-//     lock                        locked while the agent lives; holds its pid
-//     recording.db                the recording of this run
-//     recording-YYYYMMDDTHHMMSSZ.db   of earlier ones, named by the time at which they began
-//     incidents.json              what is open
+//     lock                                    locked while the agent lives; holds its pid
+//     segment-YYYYMMDDTHHMMSS.mmmZ.db         what was recorded, by the time at which each segment began
+//     dumps/                                  those that were made by themselves
+//     incidents.json                          what is open
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
+#include <string_view>
 
 #include "core/fd.h"
 #include "core/result.h"
 
 namespace netwatch::recorder {
 
+// When segments end, and when they go.
 struct Retention {
-    std::uint64_t max_bytes = 512ULL << 20;  // all recordings together
-    std::chrono::hours max_age = std::chrono::hours(24 * 30);
+    std::uint64_t max_bytes = 512ULL << 20;  // all of them together
+    std::chrono::seconds max_age = std::chrono::hours(24 * 7);
+    std::uint64_t segment_bytes = 64ULL << 20;
+    std::chrono::seconds segment_span = std::chrono::minutes(10);
 };
 
 // One thread at a time.
@@ -32,13 +34,13 @@ public:
     [[nodiscard]] static core::Result<StateDirectory> hold(const std::filesystem::path& path);
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-    [[nodiscard]] std::filesystem::path recording_path() const { return path_ / "recording.db"; }
+    [[nodiscard]] std::filesystem::path dumps_path() const { return path_ / "dumps"; }
     [[nodiscard]] std::filesystem::path incidents_path() const { return path_ / "incidents.json"; }
 
-    // Puts recording.db aside under the name of its beginning. Nothing to put aside is no error.
-    [[nodiscard]] core::Result<void> rotate();
-    // Removes earlier recordings, oldest first, until all of them and `current_bytes` fit.
-    void prune(const Retention& retention, std::uint64_t current_bytes);
+    // Folds what a killed agent left in write-ahead logs into its segments, as far as the disk allows.
+    void settle() const;
+    // Removes segments, oldest first, until all of them fit; never the newest.
+    void prune(const Retention& retention) const;
 
 private:
     StateDirectory(std::filesystem::path path, core::Fd lock)

@@ -2,6 +2,7 @@
 #include "service/agent.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,6 +19,20 @@ namespace {
 void signal_fd(const core::Fd& fd) {
     const std::uint64_t one = 1;
     (void)!::write(fd.get(), &one, sizeof(one));  // fails only if it is readable already
+}
+
+std::map<std::string, std::string> config_of(const AgentOptions& options) {
+    std::map<std::string, std::string> config{{"ring_size", std::to_string(options.ring_bytes)}};
+    std::vector<std::string> netns;
+    for (const auto& path : options.netns) netns.push_back(path.string());
+    config["netns"] = netns.empty() ? "all" : fmt::format("{}", fmt::join(netns, " "));
+    config["no_feature"] = fmt::format("{}", fmt::join(options.disabled_features, " "));
+    config["regions"] = std::to_string(options.regions.size());
+    if (options.record) {
+        config["record_max_mib"] = std::to_string(options.record->max_bytes >> 20);
+        config["record_max_age_s"] = std::to_string(options.record->max_age.count());
+    }
+    return config;
 }
 
 }  // namespace
@@ -66,7 +81,9 @@ core::Result<CaptureOptions> Agent::prepare() {
 
 core::Result<void> Agent::launch(std::unique_ptr<Capture> capture) {
     const auto host = host_record(static_cast<std::uint32_t>(options_.netns.size()));
-    pipeline_ = std::make_unique<Pipeline>(host, PipelineOptions{&*state_, options_.record});
+    pipeline_ = std::make_unique<Pipeline>(
+        host, PipelineOptions{&*state_, options_.record, private_directory_ ? std::nullopt : options_.dumps,
+                              config_of(options_)});
     for (const auto& region : options_.regions)
         pipeline_->deliver(model::bytes_of(region_record(region, boot_now())));
     if (options_.socket) {

@@ -54,6 +54,7 @@ struct AgentOptions {
     std::optional<std::filesystem::path> socket;     /* empty: nobody can ask but through pipeline() */
     std::optional<std::filesystem::path> ready_file; /* there while the agent is ready; holds its pid */
     std::optional<recorder::Retention> record = recorder::Retention{}; /* empty: nothing is recorded */
+    std::optional<DumpPolicy> dumps = DumpPolicy{};                    /* empty: no dump is made by itself */
     std::vector<std::filesystem::path> netns;                          /* empty: all */
     std::uint32_t ring_bytes = default_ring_bytes;
     std::vector<std::string> disabled_features;
@@ -71,6 +72,7 @@ public:
     Agent& operator=(const Agent&) = delete;
 
     [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }
+    [[nodiscard]] const std::filesystem::path& state_dir() const { return state_->path(); }
     // True once the first walk is complete and judged; false if that takes longer than `patience`.
     [[nodiscard]] bool wait_until_ready(std::chrono::milliseconds patience);
     // Readable when capturing has ended by itself.

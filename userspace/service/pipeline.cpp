@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/pipeline.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -13,17 +14,19 @@
 namespace netwatch::service {
 namespace {
 
-constexpr core::BootNs batch_span_ns = core::ns_per_s;
+// With what a CLOCK waits for and a write takes, an agent that is killed loses less than a second.
+constexpr core::BootNs batch_span_ns = 300 * core::ns_per_ms;
 constexpr std::size_t batch_bytes = 4U << 20;
-constexpr std::size_t most_opening_bytes = 4U << 20;
+// Numbers of an incident that change with every record.
+constexpr core::BootNs tell_again_ns = 2 * core::ns_per_s;
 constexpr core::BootNs save_span_ns = core::ns_per_s;
 constexpr auto view_age = std::chrono::milliseconds(200);
 
-// A change is kept for what it leaves behind: links, addresses and routes as they are.
-bool opens_a_stream(std::uint16_t kind) {
-    return kind == NETWATCH_RECORD_HOST || kind == NETWATCH_RECORD_HOOK ||
-           kind == NETWATCH_RECORD_DROP_REASON || kind == NETWATCH_RECORD_CGROUP ||
-           kind == NETWATCH_RECORD_CHANGE || kind == NETWATCH_RECORD_REGION;
+// What makes an incident worth recording at once.
+std::string words_of(const model::Incident& incident) {
+    return fmt::format("{} {} {} {} {} {}", model::to_string(incident.state), model::to_string(incident.type),
+                       incident.cause.value_or("-"), model::to_string(incident.severity), incident.symptom,
+                       incident.scope.value.value_or("-"));
 }
 
 }  // namespace
@@ -70,8 +73,8 @@ Pipeline::Pipeline(const netwatch_host& host, const PipelineOptions& options)
       engine_(limits_) {
     auto resumed = resume();
     if (state_ && options.record) {
-        writer_ = std::make_unique<RecordingWriter>(*state_, *options.record);
-        begin_recording(std::move(resumed));
+        begin_recording(host, options, std::move(resumed));
+        if (options.dumps) dumps_ = std::make_unique<IncidentDumps>(state_->path(), *options.dumps);
     }
     deliver(model::bytes_of(host));
 }
@@ -91,18 +94,23 @@ std::vector<std::string> Pipeline::resume() {
     return std::move(*texts);
 }
 
-void Pipeline::begin_recording(std::vector<std::string> resumed) {
-    recorder::RecordingMeta meta;
-    meta.agent_version = NETWATCH_VERSION;
-    meta.kernel = kernel_;
-    meta.boot_id = boot_id_;
-    meta.started_at = core::to_rfc3339(utc_now());
-    meta.limits = to_named(limits_);
-    writer_->begin(std::move(meta), std::move(resumed));
+void Pipeline::begin_recording(const netwatch_host& host, const PipelineOptions& options,
+                               std::vector<std::string> resumed) {
+    Run run;
+    run.meta.agent_version = NETWATCH_VERSION;
+    run.meta.hostname = model::text_of(host.hostname);
+    run.meta.kernel = kernel_;
+    run.meta.boot_id = boot_id_;
+    run.meta.limits = to_named(limits_);
+    run.meta.others["kind"] = "segment";
+    for (const auto& [key, value] : options.config) run.meta.others["config_" + key] = value;
+    run.began_at = core::to_rfc3339(utc_now());
+    run.resumed = std::move(resumed);
+    writer_ = std::make_unique<RecordingWriter>(*state_, *options.record, std::move(run));
 }
 
 void Pipeline::deliver(std::span<const std::byte> records) {
-    core::BootNs clock_at = 0;
+    std::optional<netwatch_clock> clock;
     {
         const std::lock_guard lock(engine_mutex_);
         while (const std::size_t size = model::claimed_size(records)) {
@@ -115,36 +123,53 @@ void Pipeline::deliver(std::span<const std::byte> records) {
             }
             engine_.observe(*record);
             if (!writer_) continue;
-            const auto& header = model::header_of(*record);
             batch_.insert(batch_.end(), bytes.begin(), bytes.end());
-            keep_opening(bytes, header.kind);
-            if (header.kind == NETWATCH_RECORD_CLOCK) clock_at = header.at_ns;
+            if (const auto* told = std::get_if<netwatch_clock>(&*record)) clock = *told;
         }
     }
+    if (clock) last_clock_ = *clock;
     publish_changes();
-    if (writer_) record_batch(clock_at);
-}
-
-void Pipeline::keep_opening(std::span<const std::byte> record, std::uint16_t kind) {
-    if (!opens_a_stream(kind) || opening_.size() + record.size() > most_opening_bytes) return;
-    opening_.insert(opening_.end(), record.begin(), record.end());
+    if (writer_ && clock) record_batch(*clock);
 }
 
 // A batch ends at a CLOCK, so that a recording cut off between batches ends where the live diagnosis had
 // judged.
-void Pipeline::record_batch(core::BootNs at) {
-    if (at == 0 && batch_.size() < batch_bytes) return;
+void Pipeline::record_batch(const netwatch_clock& clock) {
+    const core::BootNs at = clock.header.at_ns;
     if (batch_begun_ == 0) batch_begun_ = at;
     if (at < batch_begun_ + batch_span_ns && batch_.size() < batch_bytes) return;
     batch_begun_ = at;
-    writer_->append(at, std::exchange(batch_, {}));
-    if (!writer_->is_full() || writer_->error()) return;
-    std::vector<std::string> open;
-    for (const auto& incident : incidents()) {
-        if (outlives_agent(incident)) open.push_back(present::to_text(present::to_json(incident)));
+    hand_over(clock, false);
+}
+
+void Pipeline::hand_over(const netwatch_clock& clock, bool last) {
+    recorder::Batch batch;
+    batch.at = clock.header.at_ns;
+    batch.utc = {clock.realtime_ns};
+    batch.records = std::exchange(batch_, {});
+    {
+        const std::lock_guard lock(engine_mutex_);
+        auto past = engine_.take_past(last);
+        batch.seconds = std::move(past.seconds);
+        batch.events = std::move(past.events);
     }
-    begin_recording(std::move(open));
-    writer_->append(at, opening_);
+    tell_incidents(batch, last);
+    writer_->append(std::move(batch));
+}
+
+void Pipeline::tell_incidents(recorder::Batch& batch, bool all) {
+    for (auto untold = untold_.begin(); untold != untold_.end();) {
+        Told& told = told_[untold->first];
+        std::string words = words_of(untold->second);
+        if (!all && told.words == words && batch.at < told.at + tell_again_ns) {
+            ++untold;
+            continue;
+        }
+        told = {batch.at, std::move(words)};
+        if (untold->second.state == model::IncidentState::resolved) told_.erase(untold->first);
+        batch.incidents.push_back({batch.utc, std::move(untold->second), {}});
+        untold = untold_.erase(untold);
+    }
 }
 
 void Pipeline::publish_changes() {
@@ -156,6 +181,13 @@ void Pipeline::publish_changes() {
     if (!changes.empty()) {
         broadcast_.publish(changes);
         unsaved_ = true;
+    }
+    if (dumps_) dumps_->note(changes, {last_clock_.realtime_ns});
+    if (writer_) {
+        for (auto& change : changes) {
+            const std::string id = change.id;
+            untold_.insert_or_assign(id, std::move(change));
+        }
     }
     if (unsaved_ && boot_now() >= saved_at_ + save_span_ns) save_open();
 }
@@ -170,8 +202,9 @@ void Pipeline::save_open() {
 
 void Pipeline::finish() {
     save_open();
-    if (writer_ && !batch_.empty()) writer_->append(boot_now(), std::exchange(batch_, {}));
+    if (writer_ && !batch_.empty()) hand_over(last_clock_, true);
     writer_.reset();
+    if (dumps_) dumps_->close();
 }
 
 std::vector<model::Incident> Pipeline::incidents() const {
@@ -194,7 +227,7 @@ std::shared_ptr<const model::HostView> Pipeline::view() {
         view = engine_.view();
     }
     if (writer_) {
-        view.observer.recording = state_->recording_path().string();
+        view.observer.recording = writer_->path().string();
         view.observer.recording_error = writer_->error();
     }
     view_ = std::make_shared<const model::HostView>(std::move(view));

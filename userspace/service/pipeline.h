@@ -23,6 +23,7 @@
 #include "model/view.h"
 #include "recorder/state_directory.h"
 #include "service/broadcast.h"
+#include "service/incident_dumps.h"
 #include "service/recording_writer.h"
 
 namespace netwatch::service {
@@ -31,6 +32,8 @@ struct PipelineOptions {
     recorder::StateDirectory* state =
         nullptr; /* keeps what is open, and the recording; outlives the pipeline */
     std::optional<recorder::Retention> record; /* empty: nothing is recorded */
+    std::optional<DumpPolicy> dumps;           /* empty: none is made by itself; needs `record` */
+    std::map<std::string, std::string> config; /* what the recording tells of the agent's options */
 };
 
 // Whether a record tells of a failure that ought to be judged at once.
@@ -63,9 +66,11 @@ public:
 
 private:
     [[nodiscard]] std::vector<std::string> resume();
-    void begin_recording(std::vector<std::string> resumed);
-    void keep_opening(std::span<const std::byte> record, std::uint16_t kind);
-    void record_batch(core::BootNs at);
+    void begin_recording(const netwatch_host& host, const PipelineOptions& options,
+                         std::vector<std::string> resumed);
+    void record_batch(const netwatch_clock& clock);
+    void hand_over(const netwatch_clock& clock, bool last);
+    void tell_incidents(recorder::Batch& batch, bool all);
     void save_open();
     void publish_changes();
 
@@ -82,13 +87,19 @@ private:
     Broadcast broadcast_;
 
     /* The capture thread's own from here on. */
-    std::vector<std::byte> batch_; /* not yet handed to the writer */
-    std::vector<std::byte>
-        opening_; /* what a recording that begins later needs: HOST, HOOK, DROP_REASON, CGROUP */
+    struct Told {
+        core::BootNs at = 0;
+        std::string words;
+    };
+    std::vector<std::byte> batch_;                  /* not yet handed to the writer */
+    std::map<std::string, model::Incident> untold_; /* incidents that changed since they were last recorded */
+    std::map<std::string, Told> told_;
+    netwatch_clock last_clock_{};
     core::BootNs batch_begun_ = 0;
     core::BootNs saved_at_ = 0;
     bool unsaved_ = false;
     std::unique_ptr<RecordingWriter> writer_;
+    std::unique_ptr<IncidentDumps> dumps_;
 };
 
 }  // namespace netwatch::service

@@ -1,50 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/playback.h"
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
+#include "model/record.h"
 #include "service/host_facts.h"
 #include "service/open_incidents.h"
 #include "service/pipeline.h"
 
 namespace netwatch::service {
-namespace {
 
-// Times are read and written in milliseconds: a CLOCK within that of `until` belongs to it.
-bool is_after(const model::Record& record, core::UtcNs until) {
-    const auto* clock = std::get_if<netwatch_clock>(&record);
-    return clock != nullptr && clock->realtime_ns >= until.ns + static_cast<std::int64_t>(core::ns_per_ms);
-}
-
-}  // namespace
-
-core::Result<Playback> Playback::open(const std::filesystem::path& path,
-                                      const std::optional<std::vector<model::Region>>& regions) {
-    auto source = recorder::RecordingSource::open(path);
+core::Result<Playback> Playback::open(const std::filesystem::path& path, PlaybackOptions options) {
+    auto source = recorder::RecordingSource::open(path, options.window);
     if (!source) return std::unexpected(source.error());
-    diagnosis::Engine engine(from_named(source->meta().limits));
-    auto resumed = parse_incidents(source->resumed());
-    if (!resumed) return std::unexpected(resumed.error().within(path.string()));
-    if (!resumed->empty()) engine.resume(std::move(*resumed));
-    if (regions) {
-        for (const auto& region : *regions) engine.observe(region_record(region, 0));
-    }
-    return Playback(std::move(*source), std::move(engine), regions.has_value());
+    Playback playback(std::move(*source), std::move(options));
+    if (auto begun = playback.begin_part(); !begun)
+        return std::unexpected(begun.error().within(path.string()));
+    return playback;
 }
 
-core::Result<void> Playback::run(std::optional<core::UtcNs> until,
-                                 const std::function<void(const model::Record&)>& after) {
-    for (;;) {
+core::Result<void> Playback::begin_part() {
+    for (auto& incident : engine_.incidents()) earlier_.insert_or_assign(incident.id, std::move(incident));
+    engine_ = diagnosis::Engine(from_named(source_.meta().limits));
+    part_ended_ = false;
+    auto resumed = parse_incidents(source_.resumed());
+    if (!resumed) return std::unexpected(resumed.error());
+    if (!resumed->empty()) engine_.resume(std::move(*resumed));
+    if (!options_.regions) return {};
+    for (const auto& region : *options_.regions) engine_.observe(region_record(region, 0));
+    return {};
+}
+
+core::Result<bool> Playback::go_on_after_part() {
+    const auto more = source_.next_part();
+    if (!more || !*more) {
+        ended_ = true;
+        return more;
+    }
+    if (auto begun = begin_part(); !begun) {
+        part_ended_ = true;
+        return std::unexpected(begun.error());
+    }
+    return true;
+}
+
+core::Result<bool> Playback::step(const AfterRecord& after) {
+    while (!ended_) {
+        if (part_ended_) {
+            const auto more = go_on_after_part();
+            if (!more || !*more) return more;
+        }
         const auto bytes = source_.next();
+        part_ended_ = !bytes || !*bytes;
         if (!bytes) return std::unexpected(bytes.error());
-        if (!*bytes) return {};
+        if (!*bytes) continue;
         const auto record = model::decode(**bytes);
-        if (!record) return std::unexpected(record.error());
-        if (until && is_after(*record, *until)) return {};
-        if (own_regions_ && std::holds_alternative<netwatch_region>(*record)) continue;
+        if (!record) {
+            part_ended_ = true;
+            return std::unexpected(record.error());
+        }
+        if (options_.regions && std::holds_alternative<netwatch_region>(*record)) continue;
+        const auto* clock = std::get_if<netwatch_clock>(&*record);
+        // Times are read and written in milliseconds: a CLOCK within that of the end belongs to it.
+        const auto end = options_.window.until;
+        if (clock != nullptr && end &&
+            clock->realtime_ns >= end->ns + static_cast<std::int64_t>(core::ns_per_ms)) {
+            ended_ = true;
+            return false;
+        }
         engine_.observe(*record);
         if (after) after(*record);
+        if (clock == nullptr) continue;
+        at_ = {clock->realtime_ns};
+        return true;
     }
+    return false;
+}
+
+core::Result<void> Playback::run(const AfterRecord& after) {
+    core::Result<void> first;
+    while (!ended_) {
+        const auto stepped = step(after);
+        if (!stepped && first) first = std::unexpected(stepped.error());
+    }
+    return first;
+}
+
+std::vector<model::Incident> Playback::incidents() const {
+    auto incidents = engine_.incidents();
+    for (const auto& [id, incident] : earlier_) {
+        if (std::ranges::find(incidents, id, &model::Incident::id) == incidents.end())
+            incidents.push_back(incident);
+    }
+    return incidents;
 }
 
 }  // namespace netwatch::service

@@ -1,49 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-// A recording through the diagnosis again, from its beginning. Example:
+// A recording through the diagnosis again. Example:
 //
-//     auto playback = service::Playback::open("recording.db", std::nullopt);
-//     auto end = playback->run({}, [&](const model::Record& record) { … playback->engine().view() … });
+//     auto playback = service::Playback::open(path, {});
+//     auto done = playback->run([&](const model::Record& record) { … playback->engine().view() … });
+//     for (const auto& incident : playback->incidents()) …
 //
-// What was fed before an error stays in the engine. One thread.
+// Or moment by moment: while (playback->step().value_or(false)) { … playback->engine().view() … }
+// Needs no privileges but to read the file. One thread.
 #pragma once
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/result.h"
 #include "core/time.h"
 #include "diagnosis/engine.h"
+#include "model/incident.h"
 #include "model/record.h"
 #include "model/region.h"
 #include "recorder/recording_source.h"
 
 namespace netwatch::service {
 
+struct PlaybackOptions {
+    recorder::Window window = {};
+    // In place of those of the recording.
+    std::optional<std::vector<model::Region>> regions = std::nullopt;
+};
+
 class Playback {
 public:
-    // `regions`, where given, take the place of those in the recording. Errors: as RecordingSource::open().
-    [[nodiscard]] static core::Result<Playback>
-    open(const std::filesystem::path& path, const std::optional<std::vector<model::Region>>& regions);
+    [[nodiscard]] static core::Result<Playback> open(const std::filesystem::path& path,
+                                                     PlaybackOptions options);
 
-    // Feeds the rest, or what lies before `until`; `after` is called with each record once the engine has it.
-    // Errors: the recording is damaged from here on.
-    [[nodiscard]] core::Result<void> run(std::optional<core::UtcNs> until,
-                                         const std::function<void(const model::Record&)>& after = {});
+    // On to the next CLOCK, which the diagnosis has judged then. False: the recording, or the window, ends.
+    // Errors: the recording is damaged; what came before it counts, and the next call goes on after it, where
+    // something follows.
+    [[nodiscard]] core::Result<bool> step() { return step({}); }
+    // All the rest; `after` is called with each record once the engine has it. Errors: the first damage; what
+    // could be read has been taken in.
+    using AfterRecord = std::function<void(const model::Record&)>;
+    [[nodiscard]] core::Result<void> run(const AfterRecord& after = {});
 
-    [[nodiscard]] const recorder::RecordingMeta& meta() const { return source_.meta(); }
     [[nodiscard]] const diagnosis::Engine& engine() const { return engine_; }
+    [[nodiscard]] core::UtcNs at() const { return at_; }
+    [[nodiscard]] const recorder::RecordingMeta& meta() const { return source_.meta(); }
+    [[nodiscard]] const std::vector<std::string>& problems() const { return source_.problems(); }
+    // Those of earlier parts included: what a restarted agent no longer knew.
+    [[nodiscard]] std::vector<model::Incident> incidents() const;
 
 private:
-    Playback(recorder::RecordingSource source, diagnosis::Engine engine, bool own_regions)
+    Playback(recorder::RecordingSource source, PlaybackOptions options)
         : source_(std::move(source)),
-          engine_(std::move(engine)),
-          own_regions_(own_regions) {}
+          options_(std::move(options)) {}
+    [[nodiscard]] core::Result<bool> step(const AfterRecord& after);
+    [[nodiscard]] core::Result<void> begin_part();
+    [[nodiscard]] core::Result<bool> go_on_after_part();
 
     recorder::RecordingSource source_;
+    PlaybackOptions options_;
     diagnosis::Engine engine_;
-    bool own_regions_; /* those of the recording do not count */
+    std::map<std::string, model::Incident> earlier_;  // of parts that have ended, by id
+    core::UtcNs at_;
+    bool part_ended_ = false;
+    bool ended_ = false;
 };
 
 }  // namespace netwatch::service

@@ -18,6 +18,7 @@ using present::Paint;
 constexpr std::uint64_t silence_shown_s = 4;
 
 std::string state_of(const ViewModel& model) {
+    if (model.is_recorded()) return "⏸ recorded " + core::to_rfc3339(model.view().at).substr(0, 10);
     if (model.is_paused()) {
         const std::uint64_t behind_ns = model.seconds_behind() * core::ns_per_s;
         return behind_ns == 0 ? "⏸ paused" : fmt::format("⏸ paused, {} ago", core::to_duration(behind_ns));
@@ -48,7 +49,7 @@ Line second_line(const ViewModel& model, std::size_t width) {
 }
 
 std::string keys_in_time(const ViewModel& model) {
-    return fmt::format(" ←→:second  [ ]:minute  home:{} back  end:live  enter:open  esc:back",
+    return fmt::format(" ←→:second  [ ]:minute  t:time  home:{} back  end:live  enter:open  esc:back",
                        core::to_duration(model.seconds_kept() * core::ns_per_s));
 }
 
@@ -72,6 +73,10 @@ std::string status_text(const ViewModel& model) {
     if (model.is_typing_filter()) {
         return fmt::format(" filter: {}▏  enter keep  esc clear  (words, or FIELD<N FIELD>N FIELD=TEXT)",
                            present::inert(model.query().filter));
+    }
+    if (model.is_typing_time()) {
+        return fmt::format(" time: {}▏  enter go  esc stay  (10m, 03:12, yesterday 03:12, 2026-11-22T19:43)",
+                           present::inert(model.typed_time()));
     }
     return model.is_paused() ? keys_in_time(model) : keys_of_screen(model);
 }

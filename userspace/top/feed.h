@@ -4,7 +4,7 @@
 //     feed.ask(model.question());
 //     while (!(answer = feed.take())) { … draw, take keys … }
 //
-// A feed that reads a recording differs in one thing only: the view it answers with is of another moment.
+// A feed of a recording alone has no newest view; what it has is in the past.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,7 @@
 #include "model/incident.h"
 #include "model/view.h"
 #include "present/table.h"
+#include "top/history.h"
 
 namespace netwatch::top {
 
@@ -43,6 +44,12 @@ public:
     virtual void ask(Question question) = 0;
     // What has come since the last call: an answer, or why there is none.
     [[nodiscard]] virtual std::optional<core::Result<Answer>> take() = 0;
+
+    // Some minutes that were recorded, around a moment; of its destinations those that the query leaves. The
+    // moment may lie before the beginning or after the end: then the minutes nearest to it.
+    virtual void ask_past(core::UtcNs around, present::RowQuery query) = 0;
+    // What has come since the last call. Errors: nothing recorded, or nothing that can be read.
+    [[nodiscard]] virtual std::optional<core::Result<History>> take_past() = 0;
 };
 
 }  // namespace netwatch::top

@@ -42,6 +42,12 @@ public:
 
     // Whether there is something new to draw.
     bool tick(Clock::time_point now) {
+        const bool remembered = remember();
+        return look(now) || remembered;
+    }
+
+private:
+    bool look(Clock::time_point now) {
         ask(now);
         auto answer = feed_.take();
         if (answer && !*answer) model_.set_problem(answer->error().message);
@@ -53,7 +59,17 @@ public:
         return answer || counted;
     }
 
-private:
+    bool remember() {
+        const auto wanted = model_.wanted_past();
+        if (wanted && wanted != asked_past_) feed_.ask_past(*wanted, model_.query());
+        asked_past_ = wanted;
+        auto past = feed_.take_past();
+        if (!past) return false;
+        asked_past_.reset();
+        model_.set_past(std::move(*past));
+        return true;
+    }
+
     void ask(Clock::time_point now) {
         Question question = model_.question();
         const bool is_other = question.query != asked_.query || question.ladder_of != asked_.ladder_of;
@@ -83,6 +99,7 @@ private:
     std::chrono::seconds silent_{0};
     core::UtcNs last_at_;
     Question asked_;
+    std::optional<core::UtcNs> asked_past_;
     std::optional<present::RowQuery> answered_;
 };
 
@@ -129,6 +146,7 @@ bool is_live_terminal() {
 
 core::Result<void> run(const TopOptions& options, Feed& feed) {
     ViewModel model;
+    if (options.begin_at) model.begin_in_the_past(*options.begin_at);
     try {
         run_loop(options, model, feed);
     } catch (const std::exception& problem) {

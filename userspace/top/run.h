@@ -8,8 +8,10 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "core/result.h"
+#include "core/time.h"
 #include "present/style.h"
 #include "top/feed.h"
 
@@ -18,6 +20,7 @@ namespace netwatch::top {
 struct TopOptions {
     present::Style style;
     std::chrono::milliseconds refresh{1000};
+    std::optional<core::UtcNs> begin_at = std::nullopt; /* in a recording, which is all that there is */
 };
 
 // stdin and stdout are terminals that can move a cursor.

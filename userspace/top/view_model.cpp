@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
+#include "core/when.h"
 #include "model/fields.h"
 #include "top/order.h"
 
@@ -13,7 +16,9 @@ namespace {
 constexpr std::ptrdiff_t page = 10;
 constexpr std::ptrdiff_t everything = 1'000'000'000;
 constexpr std::size_t longest_filter = 200;
-constexpr std::int64_t minute_ns = 60'000'000'000;
+constexpr std::int64_t second_ns = 1'000'000'000;
+constexpr std::int64_t minute_ns = 60 * second_ns;
+constexpr core::UtcNs end_of_time{std::numeric_limits<std::int64_t>::max()};
 
 std::size_t moved(std::size_t from, std::ptrdiff_t by, std::size_t last) {
     return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(from) + by, 0,
@@ -52,7 +57,9 @@ void ViewModel::set_extent(const Extent& extent) {
 }
 
 void ViewModel::press(Key key) {
-    if (typing_filter_) return press_in_filter(key);
+    past_problem_.clear();
+    if (typing_ == Typing::filter) return press_in_filter(key);
+    if (typing_ == Typing::time) return press_in_time(key);
     switch (key) {
         case Key::up: return move(-1);
         case Key::down: return move(1);
@@ -60,7 +67,9 @@ void ViewModel::press(Key key) {
         case Key::right: return move_in_time(1);
         case Key::page_up: return move(-page);
         case Key::page_down: return move(page);
-        case Key::home: return paused_ ? show_moment(history_.first()) : move(-everything);
+        case Key::home:
+            return paused_ ? show_moment(only_recorded_ ? core::UtcNs{} : history_.first())
+                           : move(-everything);
         case Key::end: return paused_ ? go_live() : move(everything);
         case Key::enter: return open_details();
         case Key::escape:
@@ -73,19 +82,43 @@ void ViewModel::press_in_filter(Key key) {
     switch (key) {
         case Key::up: return move(-1);
         case Key::down: return move(1);
-        case Key::enter: typing_filter_ = false; return;
-        case Key::escape: typing_filter_ = false; return edit_filter({});
+        case Key::enter: typing_ = Typing::nothing; return;
+        case Key::escape: typing_ = Typing::nothing; return edit_filter({});
         case Key::backspace: return edit_filter(without_last(query_.filter));
         default: return;
     }
 }
 
-void ViewModel::type(std::string_view character) {
-    if (!typing_filter_) {
-        if (character.size() == 1) command(character.front());
-    } else if (query_.filter.size() + character.size() <= longest_filter) {
-        edit_filter(query_.filter + std::string(character));
+void ViewModel::press_in_time(Key key) {
+    switch (key) {
+        case Key::enter: return go_to_typed_time();
+        case Key::escape: typing_ = Typing::nothing; return;
+        case Key::backspace: typed_time_ = without_last(typed_time_); return;
+        default: return;
     }
+}
+
+void ViewModel::go_to_typed_time() {
+    typing_ = Typing::nothing;
+    const auto at = core::parse_when(typed_time_, history().is_empty() ? core::UtcNs{} : history().last());
+    if (!at) {
+        past_problem_ = at.error().message + ": " + at.error().hint;
+        return;
+    }
+    paused_ = true;
+    show_moment(*at);
+}
+
+void ViewModel::type(std::string_view character) {
+    past_problem_.clear();
+    if (typing_ == Typing::nothing) {
+        if (character.size() == 1) command(character.front());
+        return;
+    }
+    std::string& text = typing_ == Typing::filter ? query_.filter : typed_time_;
+    if (text.size() + character.size() > longest_filter) return;
+    text += character;
+    arrange();
 }
 
 void ViewModel::command(char key) {
@@ -96,14 +129,18 @@ void ViewModel::command(char key) {
         case 'g': return move(-everything);
         case 'G': return move(everything);
         case ' ': return paused_ ? go_live() : move_in_time(0);
-        case '[': return shown_ ? show_moment({shown_->at.ns - minute_ns}) : void();
-        case ']': return shown_ ? show_moment({shown_->at.ns + minute_ns}) : void();
+        case '[': return jump_in_time(-minute_ns);
+        case ']': return jump_in_time(minute_ns);
         case 'i': return show(Screen::incidents);
         case 'h': return show(Screen::hooks);
         case '?': return show(Screen::help);
         case '/':
             show(Screen::destinations);
-            typing_filter_ = true;
+            typing_ = Typing::filter;
+            return;
+        case 't':
+            typed_time_.clear();
+            typing_ = Typing::time;
             return;
         case 's': return sort_by_next();
         case 'S': query_.reverse = !query_.reverse; return arrange();
@@ -112,7 +149,7 @@ void ViewModel::command(char key) {
 }
 
 void ViewModel::click(const Link& link) {
-    typing_filter_ = false;
+    typing_ = Typing::nothing;
     if (!link.column.empty()) {
         sort_by(link.column);
     } else if (link.row && screen_ == Screen::destinations) {
@@ -205,18 +242,58 @@ void ViewModel::select(std::size_t index) {
 // No step at all: stops where it is.
 void ViewModel::move_in_time(std::ptrdiff_t steps) {
     if (!shown_) return;
-    if (steps > 0 && shown_->at >= history_.last()) return go_live();
+    if (steps > 0 && !in_recording_ && shown_->at >= history_.last()) return go_live();
     if (steps > 0 && !paused_) return;
     paused_ = true;
-    if (steps != 0) show_moment(history_.moment(shown_->at, steps));
+    if (steps == 0) return;
+    const core::UtcNs at = history().moment(shown_->at, steps);
+    // Beyond the first and the last moment of what is kept lies what was recorded.
+    show_moment(at != shown_->at ? at : core::UtcNs{at.ns + (steps < 0 ? -second_ns : second_ns)});
+}
+
+void ViewModel::jump_in_time(std::int64_t by_ns) {
+    if (!shown_ || (by_ns > 0 && !paused_)) return;
+    paused_ = true;
+    show_moment({shown_->at.ns + by_ns});
 }
 
 void ViewModel::show_moment(core::UtcNs at) {
-    shown_ = history_.view(at);
+    const bool seen = !history_.is_empty() && at >= history_.first();
+    const bool recorded = !seen && !recorded_.is_empty() && at >= recorded_.first() && at <= recorded_.last();
+    if (!seen && !recorded) {
+        wanted_ = at;
+        // Until it is there, the nearest that this screen has seen.
+        if (in_recording_ || history_.is_empty()) return;
+    } else {
+        wanted_.reset();
+    }
+    in_recording_ = recorded;
+    shown_ = history().view(at);
+    arrange();
+}
+
+void ViewModel::begin_in_the_past(core::UtcNs at) {
+    only_recorded_ = paused_ = true;
+    wanted_ = at;
+}
+
+void ViewModel::set_past(core::Result<History> past) {
+    if (!wanted_) return;
+    const core::UtcNs at = *std::exchange(wanted_, std::nullopt);
+    if (!past || past->is_empty()) {
+        past_problem_ = past ? "nothing was recorded at that time" : past.error().message;
+        return;
+    }
+    // What lies between the end of the recording and the first view of this screen is nothing to stop at.
+    if (!history_.is_empty() && at > past->last()) return show_moment(history_.first());
+    recorded_ = std::move(*past);
+    in_recording_ = true;
+    shown_ = recorded_.view(at);
     arrange();
 }
 
 void ViewModel::go_live() {
+    if (only_recorded_) return show_moment(end_of_time);
     paused_ = false;
     show_moment(history_.last());
 }
@@ -257,12 +334,16 @@ Question ViewModel::question() const {
     return question;
 }
 
-std::uint64_t ViewModel::seconds_behind() const { return seconds_between(shown_->at, history_.last()); }
+std::uint64_t ViewModel::seconds_behind() const {
+    return history_.is_empty() ? 0 : seconds_between(shown_->at, history_.last());
+}
 
-std::uint64_t ViewModel::seconds_kept() const { return seconds_between(history_.first(), history_.last()); }
+std::uint64_t ViewModel::seconds_kept() const {
+    return history().is_empty() ? 0 : seconds_between(history().first(), history().last());
+}
 
 std::vector<model::SeriesPoint> ViewModel::series(const model::DestinationRow& row) const {
-    return history_.series(id_of(row), shown_->at);
+    return history().series(id_of(row), shown_->at);
 }
 
 std::size_t ViewModel::selected_row() const {

@@ -65,6 +65,12 @@ public:
     void set_problem(std::string problem) { problem_ = std::move(problem); }
     // How long ago the view last changed, in whole seconds.
     void set_silence(std::uint64_t seconds) { silent_seconds_ = seconds; }
+    // Begins with a moment that was recorded, and has no newer view to go to but the recording's last.
+    void begin_in_the_past(core::UtcNs at);
+    // The moment around which minutes of the recording are wanted; empty: none are.
+    [[nodiscard]] std::optional<core::UtcNs> wanted_past() const { return wanted_; }
+    void set_past(core::Result<History> past);
+
     // Belongs to the newest view.
     void set_ladder(const model::Endpoint& target, core::Result<model::Ladder> ladder);
 
@@ -84,7 +90,11 @@ public:
 
     [[nodiscard]] Screen screen() const { return screen_; }
     [[nodiscard]] bool is_paused() const { return paused_; }
-    [[nodiscard]] bool is_typing_filter() const { return typing_filter_; }
+    [[nodiscard]] bool is_typing_filter() const { return typing_ == Typing::filter; }
+    [[nodiscard]] bool is_typing_time() const { return typing_ == Typing::time; }
+    [[nodiscard]] const std::string& typed_time() const { return typed_time_; }
+    // What is shown was not seen by this screen itself: it was recorded.
+    [[nodiscard]] bool is_recorded() const { return in_recording_; }
     [[nodiscard]] bool has_view() const { return shown_.has_value(); }
     [[nodiscard]] const model::HostView& view() const { return *shown_; }
     // From the view that is shown to the newest one, and to the oldest one that is kept.
@@ -92,7 +102,7 @@ public:
     [[nodiscard]] std::uint64_t seconds_kept() const;
     // Its seconds before the view that is shown, as far as they are kept.
     [[nodiscard]] std::vector<model::SeriesPoint> series(const model::DestinationRow& row) const;
-    [[nodiscard]] const std::string& problem() const { return problem_; }
+    [[nodiscard]] const std::string& problem() const { return problem_.empty() ? past_problem_ : problem_; }
     [[nodiscard]] std::uint64_t silent_seconds() const { return silent_seconds_; }
     [[nodiscard]] const present::RowQuery& query() const { return query_; }
     [[nodiscard]] std::size_t scroll() const { return scroll_; }
@@ -120,9 +130,12 @@ public:
 
 private:
     void press_in_filter(Key key);
+    void press_in_time(Key key);
+    void go_to_typed_time();
     void move(std::ptrdiff_t by);
     void move_selection(std::ptrdiff_t by);
     void move_in_time(std::ptrdiff_t steps);
+    void jump_in_time(std::int64_t by_ns);
     void show_moment(core::UtcNs at);
     void go_live();
     void select(std::size_t index);
@@ -137,7 +150,15 @@ private:
     void arrange();
     [[nodiscard]] bool has_fitting_ladder() const;
 
-    History history_;
+    enum class Typing : std::uint8_t { nothing, filter, time };
+    [[nodiscard]] const History& history() const { return in_recording_ ? recorded_ : history_; }
+
+    History history_;   // what this screen has seen
+    History recorded_;  // minutes of the recording
+    bool in_recording_ = false;
+    bool only_recorded_ = false;
+    std::optional<core::UtcNs> wanted_;
+    std::string past_problem_;
     std::optional<model::HostView> shown_;
     std::vector<const model::DestinationRow*> rows_; /* into shown_ */
     std::vector<RowId> order_;                       /* of rows_, when the view itself is another one */
@@ -153,7 +174,8 @@ private:
     Extent extent_;
     std::size_t scroll_ = 0;
     bool paused_ = false;
-    bool typing_filter_ = false;
+    Typing typing_ = Typing::nothing;
+    std::string typed_time_;
     bool quit_ = false;
     std::optional<model::Endpoint> ladder_target_;
     core::UtcNs ladder_at_;
