@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// One look at the IP header of each segment that arrives, for the two that tell who answers: the SYN-ACK and
-// the RST. What they say stays with the socket until its CONNECT or CLOSE. Every packet passes.
-#include "lib/config.h"
-#include "lib/socket.h"
-
-enum { FLAG_SYN = 0x02, FLAG_RST = 0x04, FLAG_ACK = 0x10, FLAGS_OFFSET = 13 };
+// One look at the headers of each packet that arrives: for the two segments that tell who answers, the
+// SYN-ACK and the RST, and for what is handed on (lib/payload.h). What the two say stays with the socket
+// until its CONNECT or CLOSE. Every packet passes.
+#include "lib/payload.h"
 
 struct answer {
-    __u8 flags; /* of its TCP header; 0: not a segment that is looked for */
+    __u8 flags; /* of its TCP header */
     __u8 hop_limit;
     __u16 ip_id;
 };
@@ -25,48 +23,33 @@ static __always_inline bool is_looked_for(__u8 flags) {
     return flags & FLAG_RST || (flags & (FLAG_SYN | FLAG_ACK)) == (FLAG_SYN | FLAG_ACK);
 }
 
-static __always_inline struct answer read_ipv4_answer(const void *data, const void *end) {
-    struct answer answer = {};
-    const struct iphdr *ip = data;
-    const __u8 *flags;
-
-    if ((const void *)(ip + 1) > end || ip->protocol != IPPROTO_TCP) return answer;
-    flags = data + (*(const __u8 *)data & 15) * 4 + FLAGS_OFFSET;
-    if ((const void *)(flags + 1) > end || !is_looked_for(*flags)) return answer;
-    answer.flags = *flags;
-    answer.hop_limit = ip->ttl;
-    answer.ip_id = bpf_ntohs(ip->id);
-    return answer;
-}
-
-/* TCP right behind the fixed header: extension headers are not followed. */
-static __always_inline struct answer read_ipv6_answer(const void *data, const void *end) {
-    struct answer answer = {};
-    const struct ipv6hdr *ip = data;
-    const __u8 *flags = data + sizeof(*ip) + FLAGS_OFFSET;
-
-    if ((const void *)(flags + 1) > end || ip->nexthdr != IPPROTO_TCP || !is_looked_for(*flags))
-        return answer;
-    answer.flags = *flags;
-    answer.hop_limit = ip->hop_limit;
-    return answer;
-}
-
 SEC("cgroup_skb/ingress")
 int on_ingress(struct __sk_buff *skb) {
-    const void *data = (const void *)(long)skb->data, *end = (const void *)(long)skb->data_end;
-    struct answer answer =
-        skb->protocol == bpf_htons(ETH_P_IP) ? read_ipv4_answer(data, end) : read_ipv6_answer(data, end);
+    struct look look = {};
     struct socket_state *state;
     struct bpf_sock *sk;
+    bool is_answer, is_data;
 
-    if (!answer.flags || !active) return 1;
+    if (!active || !read_look(&look, skb)) return 1;
+    if (look.protocol == IPPROTO_UDP) {
+        look_at_datagram(skb, &look, NETWATCH_DIRECTION_RECEIVED);
+        return 1;
+    }
+    is_answer = is_looked_for(look.flags);
+    is_data = (watches_dns || watches_tls) && look.payload_bytes;
+    if ((!is_answer && !is_data) || !has_storage) return 1;
     sk = skb->sk;
     if (!sk) return 1;
     sk = bpf_sk_fullsock(sk);
     if (!sk || sk->state == TCP_LISTEN) return 1; /* its children begin as copies of it */
     state = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-    if (state) remember(state, answer);
+    if (!state) return 1;
+    if (is_answer) {
+        struct answer answer = {.flags = look.flags, .hop_limit = look.hop_limit, .ip_id = look.ip_id};
+
+        remember(state, answer);
+    }
+    if (is_data) look_at_stream(skb, sk, state, &look, NETWATCH_DIRECTION_RECEIVED);
     return 1;
 }
 

@@ -7,9 +7,11 @@
 #include "lib/process.h"
 #include "lib/socket.h"
 
-static __always_inline void forget_looks(struct socket_state *state) {
+static __always_inline void forget_packets(struct socket_state *state) {
     __builtin_memset(&state->syn_ack_look, 0, sizeof(state->syn_ack_look));
     __builtin_memset(&state->reset_look, 0, sizeof(state->reset_look));
+    __builtin_memset(&state->sent_stream, 0, sizeof(state->sent_stream));
+    __builtin_memset(&state->received_stream, 0, sizeof(state->received_stream));
 }
 
 static __always_inline void remember_connect(struct sock *sk, __u64 now_ns) {
@@ -26,7 +28,7 @@ static __always_inline void remember_connect(struct sock *sk, __u64 now_ns) {
     state->call_unheard = 1;
     state->transmit_error = 0;
     state->syn_retransmits = 0;
-    forget_looks(state);
+    forget_packets(state);
 }
 
 static __always_inline void begin_connect(struct sock *sk) {
@@ -58,7 +60,7 @@ static __always_inline void begin_listen(struct sock *sk) {
     state->passive = 1;
     state->connecting = 0;
     state->reset_received = 0;
-    forget_looks(state);
+    forget_packets(state);
     fill_current_process(&state->process);
 }
 

@@ -141,13 +141,6 @@ int walk_tcp(struct bpf_iter__tcp *context) {
     return 0;
 }
 
-static __always_inline void fill_task(struct netwatch_process *process, struct task_struct *task) {
-    fill_leader(process, BPF_CORE_READ(task, group_leader));
-    process->pid = BPF_CORE_READ(task, tgid);
-    process->uid = BPF_CORE_READ(task, cred, uid.val);
-    process->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-}
-
 /*
  * Tags a socket that was there before with the first process found to hold it. Which end opened it is not
  * known. Sockets without a descriptor (not yet accepted, or the kernel's own) are not found.

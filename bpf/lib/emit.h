@@ -41,8 +41,9 @@ static __always_inline struct netwatch_account_counts *saw(__u32 kind, __u32 net
     return account;
 }
 
-static __always_inline void *reserve_record(struct netwatch_account_counts *account, __u16 kind, __u16 size,
-                                            __u32 netns, __u64 at_ns) {
+/* Zero up to `head`: whoever reserves fills the rest, or says how much of it holds. */
+static __always_inline void *reserve_head(struct netwatch_account_counts *account, __u16 kind, __u16 size,
+                                          __u16 head, __u32 netns, __u64 at_ns) {
     struct netwatch_header *header = bpf_ringbuf_reserve(&records, size, 0);
 
     if (!header) {
@@ -50,12 +51,17 @@ static __always_inline void *reserve_record(struct netwatch_account_counts *acco
         return NULL;
     }
     account->emitted++;
-    __builtin_memset(header, 0, size);
+    __builtin_memset(header, 0, head);
     header->at_ns = at_ns;
     header->netns = netns;
     header->kind = kind;
     header->size = size;
     return header;
+}
+
+static __always_inline void *reserve_record(struct netwatch_account_counts *account, __u16 kind, __u16 size,
+                                            __u32 netns, __u64 at_ns) {
+    return reserve_head(account, kind, size, size, netns, at_ns);
 }
 
 #define RESERVE_AT(account, upper, lower, netns, at_ns) \

@@ -5,6 +5,14 @@
 
 #include "common.h"
 
+/* What is read of one direction of a connection, for PAYLOAD (lib/payload.h). */
+struct stream_state {
+    __u32 base; /* sequence number of its first byte */
+    __u16 room; /* bytes from there on that are handed on; 0: none */
+    __u8 stage; /* STREAM_UNSEEN, STREAM_READ, STREAM_LEFT */
+    __u8 reserved;
+};
+
 /*
  * What is remembered about one TCP socket: who owns it and how it began, saved while its owner was running,
  * because later events run in softirq under an arbitrary process.
@@ -28,6 +36,7 @@ struct socket_state {
     __u64 hole_since_ns;
     __u32 holes_resent;
     __u32 segments_twice;
+    struct stream_state sent_stream, received_stream;
 };
 
 /*

@@ -38,6 +38,14 @@ static __always_inline void fill_current_process(struct netwatch_process *proces
     }
 }
 
+/* Probe reads only: for programs that have no helper which tells, and for a task that is not running. */
+static __always_inline void fill_task(struct netwatch_process *process, struct task_struct *task) {
+    fill_leader(process, BPF_CORE_READ(task, group_leader));
+    process->pid = BPF_CORE_READ(task, tgid);
+    process->uid = BPF_CORE_READ(task, cred, uid.val);
+    process->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
 static __always_inline __u32 current_netns(void) {
     struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 

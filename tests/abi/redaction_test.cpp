@@ -29,7 +29,8 @@ const btf_type* resolved(const btf* types, __u32 id) {
     return type;
 }
 
-// The members below a struct that are arrays of char, or of 16 bytes: "process.comm", "tuple.local_ip".
+// The members below a struct that are arrays of char, or of 16 bytes, or several of these: "process.comm",
+// "tuple.local_ip", "addresses[0]".
 void find_telling(const btf* types, const btf_type* type, const std::string& prefix,
                   std::set<std::string>& found) {
     const btf_member* members = btf_members(type);
@@ -40,6 +41,10 @@ void find_telling(const btf* types, const btf_type* type, const std::string& pre
         if (!btf_is_array(member)) continue;
         const struct btf_array* array = btf_array(member);
         const btf_type* element = resolved(types, array->type);
+        if (btf_is_array(element) && btf_array(element)->nelems == address_bytes) {
+            for (__u32 at = 0; at < array->nelems; ++at) found.insert(name + "[" + std::to_string(at) + "]");
+            continue;
+        }
         const std::string of = btf__name_by_offset(types, element->name_off);
         const bool is_byte = btf_is_int(element) && element->size == 1;
         if (is_byte && (of == "char" || array->nelems == address_bytes)) found.insert(name);

@@ -24,8 +24,8 @@ KERNELS = (
     Kernel(
         "5.10",
         "bullseye",
-        fallback=frozenset({"life cycle", "accept results", "retransmits", "resets sent", "snapshots"}),
-        missing=frozenset({"headers of answers", "socket errors", "drops", "ICMP sent", "earlier sockets"}),
+        fallback=frozenset({"life cycle", "accept results", "retransmits", "resets sent", "DNS messages", "snapshots"}),
+        missing=frozenset({"headers of answers", "socket errors", "drops", "ICMP sent", "TLS handshakes", "earlier sockets"}),
     ),
     Kernel("6.1", "bookworm", fallback=frozenset({"retransmits", "resets sent"})),
     Kernel("6.12", "trixie", fallback=frozenset({"retransmits"})),

@@ -12,6 +12,7 @@ from lab.scenario import Scenario
 from lab.scenarios_attempts import ATTEMPTS
 from lab.scenarios_changes import CHANGES
 from lab.scenarios_compound import COMPOUND
+from lab.scenarios_dns import DNS
 from lab.scenarios_filters import FILTERS
 from lab.scenarios_healthy import HEALTHY
 from lab.scenarios_node import ON_NODE
@@ -84,6 +85,6 @@ OVER_IPV6: list[Scenario] = _again(
 )  # fmt: skip
 
 SCENARIOS = [
-    *TCP, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES, *AT_SERVER,
+    *TCP, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *DNS, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES, *AT_SERVER,
 ]  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -135,10 +135,13 @@ TEST(SensorPlan, Linux510KeysSocketsByAddressAndSaysWhatIsLost) {
     const auto facts = linux_5_10();
     EXPECT_FALSE(make_plan(facts, {}).storage);
     EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_FALLBACK),
-                ElementsAre("life cycle", "accept results", "retransmits", "resets sent", "snapshots"));
+                ElementsAre("life cycle", "accept results", "retransmits", "resets sent", "DNS messages",
+                            "snapshots"));
     EXPECT_THAT(hook_for(facts, "accept results").lost, HasSubstr("the listener"));
     EXPECT_THAT(signals_in_state(facts, NETWATCH_HOOK_MISSING),
-                ElementsAre("headers of answers", "socket errors", "drops", "ICMP sent", "earlier sockets"));
+                ElementsAre("headers of answers", "socket errors", "drops", "ICMP sent", "TLS handshakes",
+                            "earlier sockets"));
+    EXPECT_THAT(hook_for(facts, "DNS messages").lost, HasSubstr("TCP"));
     EXPECT_THAT(hook_for(facts, "snapshots").programs, ElementsAre("walk_tcp"));
     EXPECT_THAT(hook_for(facts, "drops").reason, HasSubstr("2 arguments"));
     // as it turned out when loading: the type of the system call's argument is only declared there
@@ -184,6 +187,18 @@ TEST(SensorPlan, TheListenerOfAnAcceptIsLostOnlyWithoutSavedRegisters) {
     facts.user_registers = false;
     EXPECT_THAT(hook_for(facts, "accept results").lost, HasSubstr("the listener"));
     EXPECT_EQ(hook_for(facts, "accept results").state, NETWATCH_HOOK_FALLBACK);
+}
+
+TEST(SensorPlan, WhatIsNotWatchedNeedsNoProgramAndSaysWhy) {
+    const auto find = [](const Plan& plan, std::string_view signal) {
+        return *std::ranges::find(plan.hooks, signal, &PlannedHook::signal);
+    };
+    const Plan names_only = make_plan(linux_7_2(), {}, {.dns = true, .tls = false});
+    EXPECT_THAT(find(names_only, "DNS messages").programs, ElementsAre("on_ingress", "on_egress"));
+    EXPECT_EQ(find(names_only, "TLS handshakes").reason, "switched off (--no-tls)");
+    const Plan neither = make_plan(linux_7_2(), {}, {.dns = false, .tls = false});
+    for (const auto& hook : neither.hooks) EXPECT_THAT(hook.programs, Not(::testing::Contains("on_egress")));
+    EXPECT_THAT(find(neither, "headers of answers").programs, ElementsAre("on_ingress"));
 }
 
 TEST(SensorPlan, OnlyTheLifeCycleIsVital) {

@@ -25,6 +25,8 @@ struct Options {
     std::size_t dump_keep = service::DumpPolicy{}.most;
     std::uint64_t dump_max_mib = service::DumpPolicy{}.most_bytes >> 20;
     bool no_record = false;
+    bool no_dns = false;
+    bool no_tls = false;
 };
 
 constexpr const char* footer =
@@ -76,6 +78,8 @@ core::Result<core::ExitCode> run_agent(Options& options, const Globals& globals)
     options.agent.socket = globals.socket;
     options.agent.state_dir = globals.state_dir.value_or(service::default_state_dir);
     if (auto set = set_recording(options); !set) return std::unexpected(set.error());
+    options.agent.watch_dns = !options.no_dns;
+    options.agent.watch_tls = !options.no_tls;
     auto agent = service::Agent::start(options.agent, service::open_sensor);
     if (!agent) return std::unexpected(agent.error());
     spdlog::info("observing; ask at {}", globals.socket.string());
@@ -135,6 +139,8 @@ Command add_agent(CLI::App& app, const Globals& globals) {
         ->type_name("NAME")
         ->expected(1)
         ->take_all();
+    command->add_flag("--no-dns", options->no_dns, "read no DNS messages: no names, no DNS failures");
+    command->add_flag("--no-tls", options->no_tls, "read no beginnings of TLS connections");
     command->footer(footer);
     return {command, [options, &globals] { return run_agent(*options, globals); }};
 }

@@ -108,6 +108,14 @@ core::Result<std::vector<model::Endpoint>> resolve(const NamedTarget& target, co
         if (!row.ref.name || !same_name(*row.ref.name, target.name)) continue;
         found.push_back({row.ref.endpoint.ip, target.port, target.protocol});
     }
+    // A name that does not resolve has no destination: the resolver that says so stands for it.
+    for (const auto& incident : view.incidents) {
+        const bool named = model::is_alarm(incident) && incident.scope.kind == model::ScopeKind::name &&
+                           std::ranges::any_of(incident.scope.members, [&](const std::string& member) {
+                               return same_name(member, target.name);
+                           });
+        if (named && incident.destination) found.push_back(incident.destination->endpoint);
+    }
     if (found.empty()) add_from_hosts(target, hosts, found);
     std::ranges::sort(found);
     const auto again = std::ranges::unique(found);

@@ -26,8 +26,8 @@ using Target = std::variant<model::Endpoint, NamedTarget>;
 // wrong.
 [[nodiscard]] core::Result<Target> parse_target(std::string_view text);
 
-// The addresses of a name: of the destinations that carry it, else those in `hosts` (the text of /etc/hosts).
-// Errors (usage): nobody knows the name.
+// The addresses of a name: of the destinations that carry it and, where it does not resolve, the resolver;
+// else those in `hosts` (the text of /etc/hosts). Errors (usage): nobody knows the name.
 [[nodiscard]] core::Result<std::vector<model::Endpoint>>
 resolve(const NamedTarget& target, const model::HostView& view, std::string_view hosts);
 

@@ -25,6 +25,51 @@ struct Entry {
 };
 
 constexpr std::array catalogue = std::to_array<Entry>({
+    {FailureType::dns_failure, "resolver_silent", OwnerHint::platform,
+     "The resolver {1} does not answer: names do not resolve.",
+     "Questions to the resolver are not answered: it is down, overloaded, or cut off.",
+     "See whether the resolver runs and whether port 53 on {1} can be reached.",
+     "cat /etc/resolv.conf; ip route get {1}"},
+    {FailureType::dns_failure, "resolver_refused", OwnerHint::platform,
+     "Nothing listens at the resolver {1}: names do not resolve.",
+     "The resolver's host answers that the port is shut: its process is down or bound elsewhere.",
+     "On {1}, see whether the resolver runs and what it listens on.", "ss -lunp 'sport = :53'"},
+    {FailureType::dns_failure, "servfail", OwnerHint::platform,
+     "{0} answers with SERVFAIL: it cannot find out what it is asked.",
+     "The resolver is there and fails itself: what it asks further is unreachable, or what it hears does not "
+     "validate.",
+     "On {1}, look at the resolver's log, its forwarders and its DNSSEC validation.", ""},
+    {FailureType::dns_failure, "refused_by_policy", OwnerHint::platform, "{0} refuses to answer this host.",
+     "A policy of the resolver forbids it to answer these questions of this client.",
+     "On {1}, look at the resolver's access list.", ""},
+    {FailureType::dns_failure, "slow", OwnerHint::platform,
+     "The resolver {1} answers late: every name that is asked for waits.",
+     "The resolver is slow, or what it asks further.",
+     "On {1}, look at the resolver's load and its forwarders.", ""},
+    {FailureType::dns_failure, "lossy", OwnerHint::platform,
+     "Questions to the resolver {1}, or its answers, get lost: some names take seconds.",
+     "Packets are lost between this host and the resolver, or the resolver drops what is too much for it.",
+     "Compare with other traffic to {1}; look at the resolver's socket drops and at rate limits.",
+     "nstat -az UdpRcvbufErrors"},
+    {FailureType::dns_failure, "name_gone", OwnerHint::app,
+     "{0} no longer exists: the resolver says so, and it resolved before.",
+     "The name was removed or renamed, or the zone that has it was lost.",
+     "See who removed the record or the service that it stands for.", ""},
+    {FailureType::dns_failure, "pair_race", OwnerHint::platform,
+     "Names take seconds to resolve: of the questions for A and AAAA that go out together one gets lost.",
+     "Two packets of one new connection race in conntrack, and the later one is dropped (insert_failed).",
+     "Let the resolver library ask one after the other (options single-request-reopen), or use a local "
+     "cache.",
+     "conntrack -S"},
+    {FailureType::load_balancer, "address_dead", OwnerHint::platform,
+     "{0} is dead while the other addresses of its name answer: a share of all who use the name fails.",
+     "One member of what the name stands for is down, and the name still leads to it.",
+     "See why {1} is down; take its address out of the name until it is back.", ""},
+    {FailureType::load_balancer, "stale_endpoint", OwnerHint::platform,
+     "{4} asks {1} from a port whose way leads to where nobody answers; other ports are answered.",
+     "NAT remembers an endpoint that is gone for this one source port, and every packet keeps that alive.",
+     "Delete the conntrack entry, or let the process open a new socket.",
+     "conntrack -L -p udp --orig-dst {1}"},
     {FailureType::port_blocked, "closed_port", OwnerHint::app,
      "Connections to {0} are refused: the host is there, nothing listens on the port.",
      "No process listens on the port: the service is down, restarting or bound to another address.",
@@ -318,6 +363,10 @@ std::string listed(const std::vector<model::Candidate>& candidates) {
 std::string subject_of(const model::Incident& incident) {
     if (incident.scope.kind == model::ScopeKind::process && incident.scope.value)
         return *incident.scope.value;
+    if (incident.scope.kind == model::ScopeKind::name && !incident.scope.members.empty()) {
+        if (incident.scope.members.size() == 1) return incident.scope.members.front();
+        return fmt::format("{} names", incident.scope.members.size());
+    }
     if (incident.scope.members.size() > 1) {
         if (incident.destination && incident.scope.kind == model::ScopeKind::destination) {
             return fmt::format("{} ({} ports)", incident.destination->endpoint.ip.to_string(),

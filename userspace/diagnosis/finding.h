@@ -16,7 +16,7 @@ namespace netwatch::diagnosis {
 
 // Failures of one family exclude each other for one destination; findings of different families do not merge.
 // What explains comes before what it explains.
-enum class Family : std::uint8_t { resources, size, reachability, handshakes, loss, latency, service };
+enum class Family : std::uint8_t { resources, size, reachability, names, handshakes, loss, latency, service };
 
 struct Finding {
     Family family = Family::reachability;

@@ -7,6 +7,7 @@
 
 #include "diagnosis/cascade.h"
 #include "diagnosis/changes.h"
+#include "diagnosis/dns.h"
 #include "diagnosis/explain.h"
 #include "diagnosis/host_trouble.h"
 #include "diagnosis/ladder.h"
@@ -52,7 +53,11 @@ Family family_of(const model::Incident& incident) {
             return incident.cause == "local_queue" ? Family::resources
                    : incident.cause == "syn_only"  ? Family::handshakes
                                                    : Family::loss;
-        case model::FailureType::load_balancer: return Family::handshakes;
+        case model::FailureType::load_balancer:
+            return incident.cause == "stale_endpoint" ? Family::names
+                   : incident.cause == "address_dead" ? Family::reachability
+                                                      : Family::handshakes;
+        case model::FailureType::dns_failure: return Family::names;
         case model::FailureType::connection_exhaustion:
             if (incident.cause == "ephemeral_ports" || incident.cause == "time_wait")
                 return Family::reachability;
@@ -106,6 +111,22 @@ bool covers_address(const model::Incident& incident) {
            (incident.destination && incident.destination->endpoint.port == 0);
 }
 
+// A resolver beyond the network or the link that is lost.
+bool lies_on_the_way(const model::Incident& cause, const DestinationKey& key, const Scene& scene) {
+    if (key.endpoint.ip.is_loopback()) return false;
+    if (cause.scope.kind == model::ScopeKind::prefix && cause.scope.value) {
+        const auto block = model::Prefix::sibling_block(key.endpoint.ip);
+        return block.to_string() == *cause.scope.value;
+    }
+    if (cause.scope.kind == model::ScopeKind::path) return true;
+    if (cause.scope.kind != model::ScopeKind::uplink || !cause.scope.value) return false;
+    const Destination* resolver = scene.destinations.find(key);
+    if (resolver == nullptr) return false;
+    const auto way = scene.network.way_to(resolver->netns, key.endpoint.ip);
+    const Link* link = way ? scene.network.link(resolver->netns, way->ifindex) : nullptr;
+    return link == nullptr || link->name == *cause.scope.value;
+}
+
 bool same_address(const DestinationKey& a, const DestinationKey& b) {
     return a.endpoint.ip == b.endpoint.ip && a.netns == b.netns;
 }
@@ -124,7 +145,8 @@ bool IncidentBook::explains(const Entry& cause, Family family, const Destination
             listeners_of(scene, key), [&](const auto& listener) { return cause.members.contains(listener); });
         if (served) return true;
     }
-    const bool of_port = family == Family::service || family == Family::handshakes;
+    const bool of_port = family == Family::service || family == Family::handshakes || family == Family::names;
+    if (family == Family::names && lies_on_the_way(cause.incident, key, scene)) return true;
     if (of_port && cause.members.contains(key)) return true;
     return covers_address(cause.incident) &&
            std::ranges::any_of(cause.members,
@@ -323,6 +345,9 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
 
     if (incident.destination)
         incident.destination->region = scene.regions.of(incident.destination->endpoint.ip);
+    const bool named = incident.destination && entry.family != Family::names;
+    if (const std::string* name = named ? scene.names.of(incident.destination->endpoint.ip) : nullptr)
+        incident.destination->name = *name;
 
     incident.observer.lost_records = static_cast<std::int64_t>(context.lost_records - entry.lost_before);
     incident.observer.missing_hooks = context.missing_hooks;
@@ -387,6 +412,7 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
             return scene.exhaustion.healed(entry.group, scene.now) || scene.close_waits.healed(entry.group) ||
                    host_healed(scene, entry.group);
         case Family::reachability: return reachable_again(entry, scene);
+        case Family::names: return names_healed(scene, entry.incident, entry.group);
         case Family::handshakes: {
             const bool limit = entry.incident.cause == "remote_limit";
             const auto ails = [&](const Destination& d) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "diagnosis/dns.h"
 #include "diagnosis/leaf.h"
 #include "diagnosis/refusal.h"
 
@@ -203,14 +204,10 @@ model::Rung failing_rung(FailureType type) {
 
 model::LadderSteps ladder_of(const Scene& scene, const DestinationKey& key, const model::Incident* incident) {
     const Seen seen = look(scene, key);
-    model::LadderSteps steps{step(Rung::dns, LadderStatus::unknown, "no name was asked"),
-                             ip_step(scene, seen),
-                             port_step(scene, seen),
-                             latency_step(seen),
-                             loss_step(scene, seen),
-                             route_step(scene, key, seen),
-                             firewall_step(scene, seen),
-                             service_step(scene, seen)};
+    model::LadderSteps steps{dns_step(scene, key),       ip_step(scene, seen),
+                             port_step(scene, seen),     latency_step(seen),
+                             loss_step(scene, seen),     route_step(scene, key, seen),
+                             firewall_step(scene, seen), service_step(scene, seen)};
     if (incident == nullptr || incident->evidence.empty()) return steps;
     const bool partial = incident->type == FailureType::packet_loss ||
                          incident->type == FailureType::slow_service ||

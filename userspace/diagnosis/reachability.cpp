@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "diagnosis/dead_address.h"
 #include "diagnosis/fault.h"
 #include "diagnosis/leaf.h"
 #include "diagnosis/refusal.h"
@@ -134,6 +135,11 @@ Place place_of(const Scene& scene, const Leaf& leaf) {
     return {Fault::silent, address};
 }
 
+bool is_on_the_way(Fault fault) {
+    return fault == Fault::link || fault == Fault::gateway || fault == Fault::local_route ||
+           fault == Fault::local_filter || fault == Fault::local_bpf;
+}
+
 Leaves all_of(const Groups& groups, Fault fault) {
     Leaves all;
     for (const auto& [place, leaves] : groups) {
@@ -255,7 +261,12 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
     for (const DestinationKey& key : failing) {
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr || !destination->run) continue;
-        if (const auto leaf = leaf_of(scene, *destination)) groups[place_of(scene, *leaf)].push_back(*leaf);
+        const auto leaf = leaf_of(scene, *destination);
+        if (!leaf) continue;
+        const Place place = place_of(scene, *leaf);
+        // What a resolver itself does wrong is told where names are judged.
+        if (scene.resolvers.find(key) != nullptr && !is_on_the_way(place.fault)) continue;
+        groups[place].push_back(*leaf);
     }
     join_rate_limited(groups);
     merge_silent_blocks(scene, groups);
@@ -263,8 +274,10 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
     merge_lost_path(scene, groups);
     merge_by_router(groups);
     std::vector<Finding> findings;
-    for (const auto& [place, leaves] : groups)
+    for (const auto& [place, leaves] : groups) {
         findings.push_back(describe(scene, place.fault, place.where, leaves));
+        tell_dead_address(scene, leaves, findings.back());
+    }
     return findings;
 }
 

@@ -15,9 +15,11 @@
 #include "diagnosis/exhaustion.h"
 #include "diagnosis/host_counters.h"
 #include "diagnosis/journal.h"
+#include "diagnosis/names.h"
 #include "diagnosis/network.h"
 #include "diagnosis/process_table.h"
 #include "diagnosis/regions.h"
+#include "diagnosis/resolvers.h"
 #include "diagnosis/socket_table.h"
 
 namespace netwatch::diagnosis {
@@ -41,6 +43,8 @@ struct Scene {
     const SocketTable& sockets;
     const CallGraph& calls;
     const Regions& regions;
+    const Names& names;
+    const Resolvers& resolvers;
     const std::unordered_map<std::uint64_t, std::string>& cgroups;  // paths by id
     core::ClockAnchor anchor;
     core::BootNs now = 0;

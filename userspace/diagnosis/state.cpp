@@ -198,6 +198,7 @@ void Engine::State::take(const netwatch_clock& record) {
     anchor_ = anchor;
     if (first_clock_ == 0) first_clock_ = now_;
     suspect_silence();
+    take_tries(resolvers_.wait(now_));
     const bool due = judged_at_ + judge_every_ns <= now_;
     const bool ripening = !failing_.empty() && judged_at_ + judge_while_failing_ns <= now_;
     if (due || ripening || (dirty_ && judged_at_ + judge_at_most_every_ns <= now_)) judge();

@@ -31,7 +31,7 @@ public:
     [[nodiscard]] Past take_past(bool all);
     [[nodiscard]] std::vector<model::Incident> incidents() const { return book_.all(); }
     [[nodiscard]] model::HostView view() const;
-    [[nodiscard]] model::Ladder ladder(const model::Endpoint& target) const;
+    [[nodiscard]] model::Ladder ladder(const model::Endpoint& asked) const;
 
 private:
     void take(const netwatch_connect& record);
@@ -62,6 +62,8 @@ private:
     void take(const netwatch_interface_counter& record) { counters_.add(record); }
     void take(const netwatch_counter_source& record) { counters_.add(record); }
     void take(const netwatch_region& record);
+    void take(const netwatch_payload& /*record*/) {}  // never recorded
+    void take(const netwatch_dns_message& record);
     void take(std::monostate) {}
 
     // The destination of a connection as this host sees it: the peer, or the own listener.
@@ -81,6 +83,9 @@ private:
     void take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change);
     void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
                std::uint32_t netns);
+    [[nodiscard]] DestinationKey resolver_of(const netwatch_tuple& tuple, std::uint32_t netns) const;
+    // What became of questions, told of the destination that the resolver is.
+    void take_tries(const Settled& tries);
     void suspect_silence();
     void judge();
     void note_pause(core::BootNs at);
@@ -124,6 +129,8 @@ private:
     SocketTable sockets_;
     CallGraph calls_;
     Regions regions_;
+    Names names_;
+    Resolvers resolvers_;
     std::map<model::Endpoint, DestinationKey> fronts_;  // the destination that NAT sends to this peer
     std::set<DestinationKey> failing_;
     std::set<AddressKey> oversized_;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "diagnosis/ends.h"
 #include "diagnosis/handshakes.h"
@@ -97,6 +98,7 @@ void Engine::State::take(const netwatch_attempt& record) {
     Destination* destination =
         touch(key_of(record.tuple, record.header.netns, false), record.header.netns, record.header.at_ns);
     if (destination == nullptr) return;
+    names_.note_use(destination->key.endpoint.ip);
     destination->add_attempt(record);
     if (!destination->ever_worked() || !destination->detail) return;
     if (begun_.size() >= begun_kept) begun_.pop_front();
@@ -337,7 +339,15 @@ void Engine::State::take(const netwatch_call_failed& record) {
 
 void Engine::State::take(const netwatch_socket_error& record) {
     processes_.touch(record.process, record.header.netns, record.header.at_ns);
-    if (record.tuple.protocol == IPPROTO_UDP) ++udp_not_judged_;
+    if (record.tuple.protocol == IPPROTO_UDP) {
+        const DestinationKey resolver = resolver_of(record.tuple, record.header.netns);
+        if (resolvers_.find(resolver) == nullptr) {
+            ++udp_not_judged_;
+        } else if (record.error == ECONNREFUSED) {
+            take_tries(resolvers_.add_refusal(record.sock, resolver, record.header.at_ns));
+        }
+        return;
+    }
     if (record.state != tcp_syn_sent || record.icmp.present == 0) return;
     Destination* destination = destinations_.find(key_of(record.tuple, record.header.netns, false));
     if (destination != nullptr) destination->note_answer(record.sock, record.header.at_ns);

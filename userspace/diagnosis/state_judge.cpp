@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "diagnosis/dns.h"
 #include "diagnosis/handshakes.h"
 #include "diagnosis/host_trouble.h"
 #include "diagnosis/latency.h"
@@ -29,9 +30,9 @@ bool is_strained(const Destination& destination, core::BootNs now) {
 
 Scene Engine::State::scene() const {
     const core::BootNs started = host_.started_ns != 0 ? host_.started_ns : first_clock_;
-    return {destinations_, processes_,   failed_neighbors_, exhaustion_, network_,
-            journal_,      close_waits_, counters_,         sockets_,    calls_,
-            regions_,      cgroups_,     anchor_,           now_,        started};
+    return {destinations_, processes_, failed_neighbors_, exhaustion_, network_, journal_,
+            close_waits_,  counters_,  sockets_,          calls_,      regions_, names_,
+            resolvers_,    cgroups_,   anchor_,           now_,        started};
 }
 
 void Engine::State::judge() {
@@ -48,6 +49,7 @@ void Engine::State::judge() {
     std::ranges::move(judge_host(now, failing_), std::back_inserter(findings));
     std::ranges::move(close_waits_.judge(now), std::back_inserter(findings));
     std::ranges::move(judge_reachability(now, failing_), std::back_inserter(findings));
+    std::ranges::move(judge_dns(now), std::back_inserter(findings));
     std::ranges::move(judge_path_mtu(now, oversized_), std::back_inserter(findings));
     std::ranges::move(judge_handshakes(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_limits(now, strained_), std::back_inserter(findings));

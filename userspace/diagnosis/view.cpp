@@ -76,6 +76,9 @@ model::DestinationRow Engine::State::row_of(const Destination& destination) cons
                .region = regions_.of(destination.key.endpoint.ip),
                .real = destination.other_names().real,
                .asked = destination.other_names().asked};
+    if (const std::string* name = names_.of(destination.key.endpoint.ip);
+        name != nullptr && destination.key.perspective == model::Perspective::client)
+        row.ref.name = *name;
     row.perspective = destination.key.perspective;
     row.netns = destination.netns;
     row.attempts = destination.attempts;
@@ -85,7 +88,8 @@ model::DestinationRow Engine::State::row_of(const Destination& destination) cons
     row.flows = destination.flows;
     row.last_success_at = utc_of(anchor_, destination.last_success_at);
     row.last_failure_at = utc_of(anchor_, destination.last_failure_at);
-    row.judged = destination.key.endpoint.protocol == model::Protocol::tcp;
+    row.judged = destination.key.endpoint.protocol == model::Protocol::tcp ||
+                 resolvers_.find(destination.key) != nullptr;
     const Address* address = destinations_.find_address({destination.key.endpoint.ip, destination.key.netns});
     if (address != nullptr && address->quality && destination.key.perspective == model::Perspective::client) {
         const auto window = address->quality->window(now_, share_window_ns);
@@ -170,6 +174,9 @@ void Engine::State::tell_seconds(const Destination& destination, core::BootNs un
         row.at = anchor_.utc(second->at);
         row.ref = {.endpoint = destination.key.endpoint, .region = regions_.of(destination.key.endpoint.ip)};
         row.perspective = destination.key.perspective;
+        if (const std::string* name = names_.of(destination.key.endpoint.ip);
+            name != nullptr && row.perspective == model::Perspective::client)
+            row.ref.name = *name;
         row.netns = destination.netns;
         row.attempts = second->attempts;
         row.established = second->established;
@@ -200,7 +207,13 @@ Past Engine::State::take_past(bool all) {
     return past;
 }
 
-model::Ladder Engine::State::ladder(const model::Endpoint& target) const {
+model::Ladder Engine::State::ladder(const model::Endpoint& asked) const {
+    // A resolver is asked for by its address and port, as people type them.
+    model::Endpoint target = asked;
+    const auto is_target = [&](const auto& entry) { return entry.first.endpoint == target; };
+    if (target.port != 0 && std::ranges::none_of(destinations_.all(), is_target))
+        target.protocol = model::Protocol::udp;
+    if (std::ranges::none_of(destinations_.all(), is_target)) target = asked;
     DestinationKey key{target, model::Perspective::client, 0};
     for (const auto& [known, destination] : destinations_.all()) {
         const bool same = known.endpoint.ip == target.ip && (target.port == 0 || known.endpoint == target);

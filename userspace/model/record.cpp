@@ -36,7 +36,8 @@ void terminate_texts(R& record) {
     }
     if constexpr (std::is_same_v<R, netwatch_interface_counter>) terminate(record.name);
     if constexpr (std::is_same_v<R, netwatch_counter_source>) terminate(record.reason);
-    if constexpr (std::is_same_v<R, netwatch_region>) terminate(record.name);
+    if constexpr (std::is_same_v<R, netwatch_region> || std::is_same_v<R, netwatch_dns_message>)
+        terminate(record.name);
 }
 
 // So far apart that sums and differences of two times stay within 64 bits: 73 years of uptime, the year 2116.

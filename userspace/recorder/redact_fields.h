@@ -96,7 +96,19 @@ struct RedactedField {
     X(INTERFACE_COUNTER, interface_counter, name, interface)          \
     X(COUNTER_SOURCE, counter_source, reason, kept)                   \
     X(REGION, region, network, address)                               \
-    X(REGION, region, name, region)
+    X(REGION, region, name, region)                                   \
+    X(DNS_MESSAGE, dns_message, tuple.local_ip, address)              \
+    X(DNS_MESSAGE, dns_message, tuple.remote_ip, address)             \
+    X(DNS_MESSAGE, dns_message, process.comm, process)                \
+    X(DNS_MESSAGE, dns_message, addresses[0], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[1], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[2], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[3], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[4], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[5], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[6], address)                \
+    X(DNS_MESSAGE, dns_message, addresses[7], address)                \
+    X(DNS_MESSAGE, dns_message, name, domain)
 
 inline constexpr auto redacted_fields = std::to_array<RedactedField>({
 #define NETWATCH_FIELD(upper, lower, member, treatment)                    \

@@ -93,17 +93,28 @@ Obstacle needs_tcp_walk(const KernelFacts& facts) {
     return std::nullopt;
 }
 
-Obstacle needs_cgroup(const KernelFacts& facts) {
-    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+Obstacle needs_any_cgroup(const KernelFacts& facts) {
     if (facts.cgroup2_mount.empty()) return "no cgroup v2 is mounted";
     if (!facts.net_admin) return "CAP_NET_ADMIN is missing";
     return std::nullopt;
+}
+
+Obstacle needs_cgroup(const KernelFacts& facts) {
+    if (!facts.storage_in_tracing) return "this kernel refuses socket storage in tracing programs";
+    return needs_any_cgroup(facts);
 }
 
 Obstacle needs_cgroup_root(const KernelFacts& facts) {
     if (const auto obstacle = needs_cgroup(facts)) return obstacle;
     if (!facts.cgroup2_root) return "the cgroup v2 mounted here begins below the root";
     return std::nullopt;
+}
+
+Requirement wanted(bool is_wanted, const char* option, Obstacle (*requirement)(const KernelFacts&)) {
+    return [=](const KernelFacts& facts) -> Obstacle {
+        if (!is_wanted) return fmt::format("switched off ({})", option);
+        return requirement(facts);
+    };
 }
 
 Obstacle needs_storage_at_entry(const KernelFacts& facts) {
@@ -241,6 +252,24 @@ std::vector<Signal> packet_signals() {
     };
 }
 
+// Both are read by the same programs, of which each then leaves out what is not wanted.
+std::vector<Signal> payload_signals(const Watches& watches) {
+    const std::vector<std::string> programs{"on_ingress", "on_egress"};
+    const auto dns = [&](auto requirement) { return wanted(watches.dns, "--no-dns", requirement); };
+    const auto tls = [&](auto requirement) { return wanted(watches.tls, "--no-tls", requirement); };
+    return {
+        {"DNS messages",
+         {{"cgroup_skb ingress and egress at the root", programs, dns(needs_cgroup_root), ""},
+          {"cgroup_skb ingress and egress", programs, dns(needs_cgroup), "sockets of other cgroups"},
+          {"cgroup_skb ingress and egress", programs, dns(needs_any_cgroup), "DNS over TCP"}},
+         "names, and failures to resolve them"},
+        {"TLS handshakes",
+         {{"cgroup_skb ingress and egress at the root", programs, tls(needs_cgroup_root), ""},
+          {"cgroup_skb ingress and egress", programs, tls(needs_cgroup), "sockets of other cgroups"}},
+         "failures of TLS handshakes"},
+    };
+}
+
 std::vector<Signal> walk_signals() {
     return {
         {"snapshots",
@@ -269,9 +298,10 @@ Signal translations() {
             "where NAT sends a connection"};
 }
 
-std::vector<Signal> all_signals(const KernelFacts& facts) {
+std::vector<Signal> all_signals(const KernelFacts& facts, const Watches& watches) {
     std::vector<Signal> signals{life_cycle()};
-    for (auto&& group : {call_signals(facts), packet_signals(), walk_signals(), {translations()}})
+    for (auto&& group :
+         {call_signals(facts), packet_signals(), payload_signals(watches), walk_signals(), {translations()}})
         signals.insert(signals.end(), group.begin(), group.end());
     return signals;
 }
@@ -343,11 +373,13 @@ constexpr auto names = [] {
 
 }  // namespace
 
-Plan make_plan(const KernelFacts& facts, const RefusedPrograms& refused) {
+Plan make_plan(const KernelFacts& facts, const RefusedPrograms& refused, const Watches& watches) {
     Plan plan;
+    plan.watches = watches;
     plan.storage = facts.storage_in_tracing;
     plan.cookie = facts.cookie_in_tracing;
-    for (const auto& signal : all_signals(facts)) plan.hooks.push_back(plan_signal(signal, facts, refused));
+    for (const auto& signal : all_signals(facts, watches))
+        plan.hooks.push_back(plan_signal(signal, facts, refused));
     return plan;
 }
 

@@ -26,16 +26,24 @@ struct PlannedHook {
     bool vital = false;                 // without it connections cannot be seen at all
 };
 
+// What the user asked for.
+struct Watches {
+    bool dns = true;  // questions to resolvers and their answers
+    bool tls = true;  // the beginnings of TLS connections
+};
+
 struct Plan {
     std::vector<PlannedHook> hooks;
     bool storage = false;
     bool cookie = false;
+    Watches watches = {};
 };
 
 // Programs that this kernel turned out to refuse, with its reason: the plan goes round them.
 using RefusedPrograms = std::map<std::string, std::string>;
 
-[[nodiscard]] Plan make_plan(const KernelFacts& facts, const RefusedPrograms& refused);
+[[nodiscard]] Plan make_plan(const KernelFacts& facts, const RefusedPrograms& refused,
+                             const Watches& watches = {});
 
 // Names for `--no-feature`, which forces a fallback so that it can be tested.
 [[nodiscard]] std::span<const std::string_view> feature_names();

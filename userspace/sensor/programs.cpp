@@ -65,6 +65,8 @@ void configure(netwatch_bpf& skeleton, const Plan& plan, const KernelFacts& fact
     skeleton.rodata->has_storage = plan.storage;
     skeleton.rodata->has_cookie = plan.cookie;
     skeleton.rodata->has_holes = wanted_programs(plan).contains("on_segment");
+    skeleton.rodata->watches_dns = plan.watches.dns && wanted_programs(plan).contains("on_egress");
+    skeleton.rodata->watches_tls = plan.watches.tls && wanted_programs(plan).contains("on_egress");
     skeleton.rodata->wakeup_bytes = options.ring_bytes / 4;
     for (const auto& [number, name] : facts.drop_reasons)
         if (number < std::size(skeleton.rodata->interesting_drops))
@@ -174,7 +176,7 @@ core::Result<std::unique_ptr<Programs>> Programs::attach(const KernelFacts& fact
     std::unique_ptr<Programs> programs(new Programs);
     RefusedPrograms refused;
     while (true) {
-        programs->plan_ = make_plan(facts, refused);
+        programs->plan_ = make_plan(facts, refused, options.watches);
         if (is_blind(programs->plan_)) return std::unexpected(nothing_watchable(programs->plan_));
         Refusal refusal;
         auto attached = programs->attempt(facts, options, refusal);

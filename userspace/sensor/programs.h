@@ -20,6 +20,7 @@ namespace netwatch::sensor {
 struct ProgramOptions {
     std::vector<std::uint32_t> netns;    // inodes of the observed network namespaces; empty: all
     std::uint32_t ring_bytes = 4 << 20;  // a power of two, at least a page
+    Watches watches = {};
 };
 
 class Programs {

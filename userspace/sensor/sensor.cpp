@@ -61,7 +61,8 @@ core::Result<std::unique_ptr<Sensor>> Sensor::open(const SensorOptions& options)
     auto facts = gather_facts();
     if (facts) facts = without_features(std::move(*facts), options.disabled_features);
     if (!facts) return std::unexpected(facts.error());
-    auto programs = Programs::attach(*facts, {.netns = options.netns, .ring_bytes = options.ring_bytes});
+    auto programs = Programs::attach(
+        *facts, {.netns = options.netns, .ring_bytes = options.ring_bytes, .watches = options.watches});
     if (!programs) return std::unexpected(programs.error());
     std::unique_ptr<Sensor> sensor(new Sensor(std::move(*facts), std::move(*programs)));
     if (auto started = sensor->start(); !started) return std::unexpected(started.error());

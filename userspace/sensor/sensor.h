@@ -30,6 +30,7 @@ struct SensorOptions {
     std::vector<std::uint32_t> netns;            // inodes of the observed network namespaces; empty: all
     std::uint32_t ring_bytes = 4 << 20;          // a power of two
     std::vector<std::string> disabled_features;  // of feature_names(): the fallback is used instead
+    Watches watches = {};
 };
 
 class Sensor {

@@ -35,6 +35,7 @@ const std::map<std::uint32_t, std::vector<std::string_view>>& makers() {
         {NETWATCH_RECORD_NEIGHBOR, {"on_neighbor_update", "on_neighbor_timer"}},
         {NETWATCH_RECORD_ICMP_SENT, {"on_icmp_send"}},
         {NETWATCH_RECORD_DROPS, {"on_drop"}},
+        {NETWATCH_RECORD_PAYLOAD, {"on_ingress", "on_egress"}},
     };
     return programs;
 }
@@ -49,8 +50,16 @@ std::uint64_t runs_missed(const netwatch_bpf& skeleton, std::string_view name) {
 }
 
 // The kinds that programs make, those of the walk and the table of drops included.
+enum class Maker : std::uint8_t { KERNEL, WALK, USER };
+
 constexpr bool is_made_in_kernel(std::uint32_t kind) {
-    return kind >= NETWATCH_RECORD_CONNECT && kind <= NETWATCH_RECORD_LISTENER_SAMPLE;
+    switch (kind) {
+#define NETWATCH_KIND(number, upper, lower, maker, text) \
+    case number: return Maker::maker != Maker::USER || number == NETWATCH_RECORD_DROPS;
+        NETWATCH_RECORD_KINDS(NETWATCH_KIND)
+#undef NETWATCH_KIND
+        default: return false;
+    }
 }
 
 template <typename Value>

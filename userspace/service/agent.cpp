@@ -57,7 +57,8 @@ core::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options, const Op
 
 // Everything that can be wrong with the options, before anything is put into the kernel.
 core::Result<CaptureOptions> Agent::prepare() {
-    CaptureOptions capture{{}, options_.ring_bytes, options_.disabled_features};
+    CaptureOptions capture{
+        {}, options_.ring_bytes, options_.disabled_features, options_.watch_dns, options_.watch_tls};
     for (const auto& path : options_.netns) {
         const auto inode = netns_inode(path);
         if (!inode) return std::unexpected(inode.error());

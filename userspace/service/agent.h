@@ -46,6 +46,8 @@ struct CaptureOptions {
     std::vector<std::uint32_t> netns; /* inodes; empty: all */
     std::uint32_t ring_bytes = default_ring_bytes;
     std::vector<std::string> disabled_features;
+    bool watch_dns = true;
+    bool watch_tls = true;
 };
 using OpenCapture = std::function<core::Result<std::unique_ptr<Capture>>(const CaptureOptions&)>;
 
@@ -58,6 +60,8 @@ struct AgentOptions {
     std::vector<std::filesystem::path> netns;                          /* empty: all */
     std::uint32_t ring_bytes = default_ring_bytes;
     std::vector<std::string> disabled_features;
+    bool watch_dns = true; /* questions to resolvers and their answers */
+    bool watch_tls = true; /* the beginnings of TLS connections */
     std::vector<model::Region> regions;
 };
 

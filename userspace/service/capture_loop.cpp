@@ -29,9 +29,11 @@ CaptureLoop::CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, C
       on_record_([this](std::span<const std::byte> bytes) { take(bytes); }) {}
 
 void CaptureLoop::take(std::span<const std::byte> bytes) {
+    const auto record = model::decode(bytes);
+    if (const auto* payload = record ? std::get_if<netwatch_payload>(&*record) : nullptr)
+        return payloads_.take(*payload, on_record_);
     pending_.insert(pending_.end(), bytes.begin(), bytes.end());
     records_since_clock_ = true;
-    const auto record = model::decode(bytes);
     if (!record) return;  // counted where it is left out
     if (tells_failure(*record)) failure_since_clock_ = true;
     context_.note(*record);

@@ -18,6 +18,7 @@
 #include "service/change_watch.h"
 #include "service/context_worker.h"
 #include "service/counter_worker.h"
+#include "service/payload_reader.h"
 #include "service/pipeline.h"
 
 namespace netwatch::service {
@@ -48,6 +49,7 @@ private:
     ContextWorker& context_;
     ChangeWatch& changes_;
     CounterWorker& counters_;
+    PayloadReader payloads_;
     OnRecord on_record_;
     std::vector<std::byte> pending_; /* captured, not yet delivered */
     core::BootNs last_clock_ = 0;

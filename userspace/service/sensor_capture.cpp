@@ -51,7 +51,8 @@ core::Result<void> check_privileges() { return sensor::check_capabilities(); }
 core::Result<std::unique_ptr<Capture>> open_sensor(const CaptureOptions& options) {
     auto sensor = sensor::Sensor::open({.netns = options.netns,
                                         .ring_bytes = options.ring_bytes,
-                                        .disabled_features = options.disabled_features});
+                                        .disabled_features = options.disabled_features,
+                                        .watches = {options.watch_dns, options.watch_tls}});
     if (!sensor) return std::unexpected(sensor.error());
     if (auto given_up = give_up_privileges(); !given_up) return std::unexpected(given_up.error());
     return std::make_unique<SensorCapture>(std::move(*sensor));

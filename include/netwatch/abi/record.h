@@ -56,7 +56,9 @@
     X(25, CHANGE, change, USER, "something of the network's setup changed, or how it was found")            \
     X(27, INTERFACE_COUNTER, interface_counter, USER, "a counter of a network interface, when it changed")  \
     X(28, COUNTER_SOURCE, counter_source, USER, "where counters come from, or why they do not")             \
-    X(33, REGION, region, USER, "a network of a region, as the operator named it")
+    X(33, REGION, region, USER, "a network of a region, as the operator named it")                          \
+    X(34, PAYLOAD, payload, KERNEL, "bytes of a DNS message or of a connection's beginning; not recorded")  \
+    X(35, DNS_MESSAGE, dns_message, USER, "a question to a resolver or its answer, as its client saw it")
 
 enum netwatch_record_kind {
 #define NETWATCH_KIND(number, upper, lower, maker, text) NETWATCH_RECORD_##upper = number,
@@ -493,6 +495,61 @@ struct netwatch_counter_source {
     __u32 source; /* of NETWATCH_COUNTER_SOURCES */
     __u32 there;  /* 0: missing, `reason` says why */
     char reason[96];
+};
+
+enum netwatch_direction { NETWATCH_DIRECTION_SENT = 1, NETWATCH_DIRECTION_RECEIVED = 2 };
+
+#define NETWATCH_PAYLOAD_BYTES 512
+
+/*
+ * Bytes as they passed on the wire, never recorded: userspace makes other records of them. A longer excerpt
+ * of one packet comes as several records in a row. Of DNS over UDP, whole messages (up to 4 KiB) that this
+ * host asked or was answered; of TCP, the first bytes of both directions, if they begin as TLS does or go to
+ * port 53.
+ */
+struct netwatch_payload {
+    struct netwatch_header header;
+    __u64 sock;
+    struct netwatch_tuple tuple; /* the socket's own where it has them, else the packet's */
+    struct netwatch_process
+        process;    /* owner of a TCP socket; sender of a datagram, zero for a received one */
+    __u32 offset;   /* of bytes[0], in the stream (TCP) or in the message (UDP) */
+    __u32 length;   /* of the whole message (UDP), of the segment's data (TCP) */
+    __u16 captured; /* how many of `bytes` hold */
+    __u8 direction; /* enum netwatch_direction */
+    __u8 passive;   /* 1: accepted here, 0: connected from here, or UDP */
+    __u8 reserved[4];
+    __u8 bytes[NETWATCH_PAYLOAD_BYTES];
+};
+
+#define NETWATCH_DNS_ADDRESSES 8
+
+enum netwatch_dns_status {
+    NETWATCH_DNS_PARSED = 1,
+    NETWATCH_DNS_MALFORMED = 2 /* not DNS, or cut off: nothing but the header's fields hold */
+};
+
+/* `process` is the one that asked, for a question; zero for an answer, which `sock` and `id` tie to it. */
+struct netwatch_dns_message {
+    struct netwatch_header header;
+    __u64 sock;
+    struct netwatch_tuple tuple;
+    struct netwatch_process process;
+    __u32 ttl_s;         /* the least of the answer's records; NETWATCH_ABSENT_U32 without */
+    __u16 id;            /* chosen by who asked */
+    __u16 query_type;    /* A 1, AAAA 28, … */
+    __u16 answer_count;  /* records in the answer section */
+    __u16 address_total; /* addresses in it, those beyond `addresses` too */
+    __u8 direction;      /* enum netwatch_direction */
+    __u8 is_answer;
+    __u8 status;        /* enum netwatch_dns_status */
+    __u8 rcode;         /* NOERROR 0, FORMERR 1, SERVFAIL 2, NXDOMAIN 3, NOTIMP 4, REFUSED 5 */
+    __u8 truncated;     /* the TC flag: the client asks again over TCP */
+    __u8 address_count; /* of `addresses` */
+    __u8 reserved[6];
+    __u8 addresses[NETWATCH_DNS_ADDRESSES][16];
+    char name[256]; /* that was asked for: lower case, without the last dot, escaped as in RFC 4343, shortened
+                       at the left with a leading "…" */
 };
 
 struct netwatch_region {

@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+"""A DNS relay over UDP that can misbehave: {"delay_s": 2.1, "race": false, "loss": 0.0} on standard input, one a line.
+
+It takes questions on port 53 and passes them on to --to at localhost. `delay_s`: how late answers go back. `race`: of
+two questions that are the first from their port, within 20 ms, the later one is dropped, as conntrack drops it. It prints "listening" when it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import socket
+import sys
+import time
+
+
+class Relay(asyncio.DatagramProtocol):
+    def __init__(self, to: int):
+        self.to = to
+        self.settings = {"delay_s": 0.0, "race": False}
+        self.first: dict[tuple, float] = {}  # when a port was first heard of
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, source) -> None:
+        now = time.monotonic()
+        if len(self.first) > 4096:
+            self.first.clear()
+        begun = self.first.setdefault(source[:2], now)
+        raced = begun != now and now - begun < 0.02
+        if not (raced and self.settings["race"]):
+            asyncio.ensure_future(self.relay(data, source))
+
+    async def relay(self, data: bytes, source) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
+            back.setblocking(False)
+            back.connect(("127.0.0.1", self.to))
+            try:
+                await loop.sock_sendall(back, data)
+                async with asyncio.timeout(4):
+                    answer = await loop.sock_recv(back, 8192)
+            except (OSError, TimeoutError):
+                return
+        if self.settings["delay_s"]:
+            await asyncio.sleep(self.settings["delay_s"])
+        self.transport.sendto(answer, source)
+
+
+async def main(options) -> None:
+    loop = asyncio.get_running_loop()
+    relay = Relay(options.to)
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind(("::", 53))
+    await loop.create_datagram_endpoint(lambda: relay, sock=sock)
+    print("listening", flush=True)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        relay.settings |= json.loads(line)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--to", type=int, required=True)
+    sys.exit(asyncio.run(main(parser.parse_args())))

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes that the programs hand on become records here: they are parsed by the thread that captures, and
+// go no further themselves. One thread.
+#pragma once
+
+#include "context/dns_reader.h"
+#include "netwatch/abi/record.h"
+#include "service/capture.h"
+
+namespace netwatch::service {
+
+class PayloadReader {
+public:
+    // Gives the records that this excerpt completes.
+    void take(const netwatch_payload& payload, const OnRecord& on_record);
+
+private:
+    context::DnsReader dns_;
+};
+
+}  // namespace netwatch::service
