@@ -18,7 +18,8 @@ enum {
     MOST_STREAM_DNS = 16384, /* of a direction of a connection to port 53 */
     MOST_CLIENT_TLS = 4096,  /* ClientHello, the client's certificate in part */
     MOST_SERVER_TLS = 16384, /* the server's certificates */
-    MOST_PLAIN_BYTES = 64,   /* of a connection to the HTTPS port that does not begin as TLS does */
+    MOST_PLAIN_BYTES =
+        64, /* of a direction that does not begin as TLS does: to the HTTPS port, or where the other does */
     MOST_MESSAGE_PARTS = MOST_DNS_BYTES / NETWATCH_PAYLOAD_BYTES,
     MOST_PARTS = 16, /* of a segment: what is behind its first 8 KiB is left out */
     DNS_HEADER_BYTES = 12,
@@ -205,6 +206,8 @@ static __always_inline void look_at_datagram(struct __sk_buff *skb, const struct
 /* How much of a direction is handed on, by its first bytes. */
 static __always_inline __u32 room_of(struct __sk_buff *skb, const struct look *look,
                                      const struct socket_state *state, __u8 direction) {
+    const struct stream_state *other =
+        direction == NETWATCH_DIRECTION_SENT ? &state->received_stream : &state->sent_stream;
     bool from_client = (direction == NETWATCH_DIRECTION_SENT) == (state->passive == 0);
     __u16 service = from_client ? look->destination_port : look->source_port;
     __u8 first[2 + DNS_HEADER_BYTES] = {};
@@ -218,7 +221,7 @@ static __always_inline __u32 room_of(struct __sk_buff *skb, const struct look *l
     if (!watches_tls || bpf_skb_load_bytes(skb, look->payload_at, first, 2)) return 0;
     if ((first[0] == TLS_HANDSHAKE || first[0] == TLS_ALERT) && first[1] == TLS_MAJOR_VERSION)
         return from_client ? MOST_CLIENT_TLS : MOST_SERVER_TLS;
-    return service == PORT_HTTPS ? MOST_PLAIN_BYTES : 0;
+    return service == PORT_HTTPS || other->room ? MOST_PLAIN_BYTES : 0;
 }
 
 /* True: this is the direction's first data. The number of its first byte: the first data sent is the first;

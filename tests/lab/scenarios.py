@@ -23,6 +23,7 @@ from lab.scenarios_resources import RESOURCES
 from lab.scenarios_routes import ROUTES
 from lab.scenarios_services import SERVICES
 from lab.scenarios_software import SOFTWARE
+from lab.scenarios_tls import TLS
 
 TCP: list[Scenario] = [*PORTS, *FILTERS, *ROUTES, *QUALITY, *SERVICES, *HEALTHY]
 
@@ -85,6 +86,7 @@ OVER_IPV6: list[Scenario] = _again(
 )  # fmt: skip
 
 SCENARIOS = [
-    *TCP, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *DNS, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES, *AT_SERVER,
+    *TCP, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *DNS, *TLS, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES,
+    *AT_SERVER,
 ]  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

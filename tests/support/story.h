@@ -148,6 +148,14 @@ public:
     Story& lost_records(double at, std::uint64_t records);
 
     Story& add(model::Record record);
+    // The latest record, of that kind, for whoever has more to say in it.
+    template <typename R>
+    [[nodiscard]] R take_back() {
+        const R record = std::get<R>(records_.back());
+        records_.pop_back();
+        return record;
+    }
+    [[nodiscard]] netwatch_tuple tuple_of(const Flow& flow);
     // All records in the order of their times.
     [[nodiscard]] std::vector<model::Record> records() const;
     // Those before `story_s`, in that order; the story goes on without them.
@@ -155,7 +163,6 @@ public:
 
 private:
     [[nodiscard]] netwatch_tuple tuple_to(std::string_view to);
-    [[nodiscard]] netwatch_tuple tuple_of(const Flow& flow);
     [[nodiscard]] netwatch_close end_of(double at, const Flow& flow, bool reset);
     [[nodiscard]] netwatch_connect attempt(double at, double ends, std::string_view to, Who who);
     std::uint32_t retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error);

@@ -19,6 +19,7 @@ pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(netfilter_conntrack REQUIRED IMPORTED_TARGET libnetfilter_conntrack)
 pkg_check_modules(cap_ng REQUIRED IMPORTED_TARGET libcap-ng)
 pkg_check_modules(ldns REQUIRED IMPORTED_TARGET ldns)
+pkg_check_modules(openssl REQUIRED IMPORTED_TARGET openssl)
 
 if(NETWATCH_WITH_BPF)
     pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf>=1.1)

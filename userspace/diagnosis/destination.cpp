@@ -189,9 +189,17 @@ void Destination::note_handshake(const Outcome& outcome) {
     }
 }
 
+void OtherNames::note_sni(const std::string& name) {
+    several_sni = several_sni || (sni && *sni != name);
+    if (!several_sni)
+        sni = name;
+    else
+        sni.reset();
+}
+
 model::DestinationRef Destination::ref() const {
     const OtherNames also = other_names();
-    return {.endpoint = key.endpoint, .real = also.real, .asked = also.asked};
+    return {.endpoint = key.endpoint, .sni = also.sni, .real = also.real, .asked = also.asked};
 }
 
 void Destination::add(const Outcome& outcome, Process* process) {

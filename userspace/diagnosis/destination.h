@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/time.h"
@@ -184,6 +185,10 @@ struct Detail {
 struct OtherNames {
     std::optional<model::Endpoint> real;   // where NAT sends it
     std::optional<model::Endpoint> asked;  // what the application asked for, where it differs
+    std::optional<std::string> sni;        // asked for in TLS; nothing where that differs
+    bool several_sni = false;
+
+    void note_sni(const std::string& name);
 };
 
 // There may be a hundred thousand: what few of them need lies behind a pointer.

@@ -20,8 +20,8 @@ bool comes_early(const netwatch_tcp_counters& counters, std::uint32_t hz) {
     return one_segment && 2 * most_us < counters.min_rtt_us;
 }
 
-// Against the SYN-ACK of the connection itself, else what is known of the destination. A path with another
-// TTL that SYN-ACKs have come by is the peer's, too.
+}  // namespace
+
 Sender sender_of(const netwatch_close& record, const HopLimits& known, std::uint32_t hz) {
     const std::uint8_t limit = record.reset_look.hop_limit;
     if (limit != 0 && (record.syn_ack_look.hop_limit != 0 || known.known())) {
@@ -31,8 +31,6 @@ Sender sender_of(const netwatch_close& record, const HopLimits& known, std::uint
     }
     return comes_early(record.counters, hz) ? Sender::other : Sender::unknown;
 }
-
-}  // namespace
 
 bool asked(const netwatch_close& record) { return record.counters.bytes_sent > 0; }
 

@@ -16,6 +16,10 @@ namespace netwatch::diagnosis {
 // Keepalive probes that nobody answered ended it, while a new connection was made.
 [[nodiscard]] bool is_given_up_by_keepalive(const netwatch_close& record, const Destination& destination);
 
+// Who sent the RST that ended it: told against the SYN-ACK of the connection itself, else against what is
+// `known` of the destination. A path with another TTL that SYN-ACKs have come by is the peer's, too.
+[[nodiscard]] Sender sender_of(const netwatch_close& record, const HopLimits& known, std::uint32_t hz);
+
 // The cut that one of the two above is.
 [[nodiscard]] Cut cut_of(const netwatch_close& record, const Socket& socket, const FlowChange& change,
                          const Destination& destination, std::uint32_t hz);

@@ -13,7 +13,8 @@ using model::FailureType;
 using model::OwnerHint;
 
 // Placeholders: {0} the subject, {1} the address, {2} the port, {3} who sent the ICMP error ("a router" if
-// not known), {4} the process, {5} the link.
+// not known), {4} the process, {5} the link, {6} the name asked for in TLS, {7} address
+// and port.
 struct Entry {
     FailureType type;
     std::string_view cause;
@@ -289,6 +290,94 @@ constexpr std::array catalogue = std::to_array<Entry>({
      "The host behind the address was restarted or replaced without closing its connections: it answers what "
      "comes on them with RST.",
      "See when {1} was started; let the clients make new connections.", ""},
+    {FailureType::tls_handshake_failure, "certificate_expired", OwnerHint::app,
+     "TLS handshakes with {0} fail: a certificate has expired.",
+     "The certificate that one end shows has run out, by the clock of the other.",
+     "Renew the certificate and load it into the service; compare the clocks of both ends.",
+     "echo | openssl s_client -connect {7} -servername {6} | openssl x509 -noout -dates -subject"},
+    {FailureType::tls_handshake_failure, "certificate_expiring", OwnerHint::app,
+     "The certificate of {0} will soon have run out.",
+     "The certificate is near its end, and clients still take it.",
+     "Renew the certificate and load it into the service.",
+     "echo | openssl s_client -connect {7} -servername {6} | openssl x509 -noout -dates -subject"},
+    {FailureType::tls_handshake_failure, "certificate_not_yet_valid", OwnerHint::app,
+     "TLS handshakes with {0} fail: the certificate is not valid yet.",
+     "The certificate's time has not begun, by the clock of the client.",
+     "Compare the clocks of both ends with the certificate's dates.",
+     "date -u; echo | openssl s_client -connect {7} -servername {6} | openssl x509 -noout -dates"},
+    {FailureType::tls_handshake_failure, "unknown_ca", OwnerHint::app,
+     "TLS handshakes with {0} fail: the issuer of the certificate is not trusted.",
+     "The end that refuses does not know who issued the certificate, or an intermediate certificate is "
+     "missing.",
+     "Compare the certificate's issuer with the authorities that the other end trusts; see whether the chain "
+     "is "
+     "complete.",
+     "echo | openssl s_client -connect {7} -servername {6} -showcerts"},
+    {FailureType::tls_handshake_failure, "bad_certificate", OwnerHint::app,
+     "TLS handshakes with {0} fail: the certificate is refused.", "One end refuses the other's certificate.",
+     "Look at the log of the end that refuses.",
+     "echo | openssl s_client -connect {7} -servername {6} -showcerts"},
+    {FailureType::tls_handshake_failure, "name_mismatch", OwnerHint::app,
+     "TLS handshakes with {0} fail: the certificate is for other names.",
+     "The server shows a certificate that is not for the name that its clients ask for.",
+     "See which certificate the server has for the name; or the client goes to the wrong server.",
+     "echo | openssl s_client -connect {7} -servername {6} | openssl x509 -noout -ext subjectAltName"},
+    {FailureType::tls_handshake_failure, "protocol_version", OwnerHint::app,
+     "TLS handshakes with {0} fail: the two ends have no version of TLS in common.",
+     "What the client offers at most and what the server takes at least do not meet.",
+     "Compare the versions that both ends allow.",
+     "for v in tls1_2 tls1_3; do openssl s_client -connect {7} -$v </dev/null | grep Protocol; done"},
+    {FailureType::tls_handshake_failure, "no_shared_cipher", OwnerHint::app,
+     "TLS handshakes with {0} fail: the two ends have no cipher in common.",
+     "None of the ciphers, groups or signatures that the client offers is one that the server takes.",
+     "Compare the cipher lists of both ends, and the kind of the server's key.", ""},
+    {FailureType::tls_handshake_failure, "client_certificate_required", OwnerHint::app,
+     "TLS handshakes with {0} fail: the server wants a certificate of the client, which has none.",
+     "The server asks for a client certificate and gets none.",
+     "Give the client its certificate and key, or see why it does not send them.",
+     "openssl s_client -connect {7} -servername {6} </dev/null | grep -A9 'client certificate'"},
+    {FailureType::tls_handshake_failure, "unrecognized_name", OwnerHint::app,
+     "TLS handshakes with {0} fail: the server does not know the name.",
+     "The server serves no site of the name that is asked for.",
+     "See whether the name is configured there, or the client goes to the wrong server.", ""},
+    {FailureType::tls_handshake_failure, "no_alpn", OwnerHint::app,
+     "TLS handshakes with {0} fail: the two ends have no application protocol in common.",
+     "The server takes none of the protocols that the client offers (ALPN).",
+     "Compare the protocols of both ends, such as h2 and http/1.1.", ""},
+    {FailureType::tls_handshake_failure, "plaintext_on_tls", OwnerHint::app,
+     "{0}: one end speaks TLS and the other plain text.",
+     "The client and the port do not agree on whether the connection is encrypted.",
+     "See whether the client's address should begin with https or http, and what the port serves.",
+     "echo | openssl s_client -connect {7}"},
+    {FailureType::tls_handshake_failure, "other_alert", OwnerHint::app,
+     "TLS handshakes with {0} fail: one end refuses with an alert.",
+     "One end breaks off the handshake for a reason of its own.", "Look at the log of the end that refuses.",
+     ""},
+    {FailureType::tls_handshake_failure, "encrypted_alert", OwnerHint::app,
+     "TLS handshakes with {0} fail: one end refuses, in an encrypted alert.",
+     "TLS 1.3 hides the reason; the shape of the last message tells that it is a refusal.",
+     "Look at the log of the end that refuses; see the certificate that the server shows.",
+     "echo | openssl s_client -connect {7} -servername {6} | openssl x509 -noout -dates -subject -issuer"},
+    {FailureType::tls_handshake_failure, "reset", OwnerHint::platform,
+     "Connections to {0} are reset during the TLS handshake.",
+     "The server, or something on the way that reads the ClientHello, ends the connection with a RST.",
+     "Look at the server's log; if nothing is there, ask who runs the firewalls on the way which names they "
+     "block.",
+     ""},
+    {FailureType::tls_handshake_failure, "closed", OwnerHint::app,
+     "{0} closes connections during the TLS handshake, without an alert.",
+     "The server ends the connection instead of answering the handshake.", "Look at the log of the server.",
+     ""},
+    {FailureType::tls_handshake_failure, "silent", OwnerHint::platform,
+     "TLS handshakes with {0} get no answer: the ClientHello arrives and nothing comes back.",
+     "The server, or something on the way that reads the ClientHello, says nothing.",
+     "See whether other names are answered; look at the server's process.",
+     "ss -tnp state established dst {1}"},
+    {FailureType::load_balancer, "backend_tls", OwnerHint::platform,
+     "Some TLS handshakes with {0} fail while others succeed: a backend behind it has another certificate or "
+     "other settings.",
+     "The address stands for several backends, and one of them fails in the handshake.",
+     "Compare the certificates and TLS settings of the backends.", ""},
     {FailureType::idle_timeout_drop, "silent", OwnerHint::platform,
      "Connections to {0} that have rested get no answer any more when they are used again.",
      "A firewall, NAT gateway or load balancer on the way forgets connections that are idle, and drops what "
@@ -321,6 +410,14 @@ const Entry* entry_for(const model::Incident& incident) {
     return found == catalogue.end() ? nullptr : &*found;
 }
 
+// A name that a stranger chose, where a person may copy the command into a shell.
+std::string in_command(const std::optional<std::string>& name) {
+    const bool harmless =
+        name && !name->empty() && name->front() != '-' &&
+        name->find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") == std::string::npos;
+    return harmless ? *name : "NAME";
+}
+
 // What happens, whichever of several causes it has.
 std::string_view symptom_of(const model::Incident& incident) {
     switch (incident.type) {
@@ -328,6 +425,7 @@ std::string_view symptom_of(const model::Incident& incident) {
         case FailureType::path_mtu_blackhole:
             return incident.cause == "reverse" ? "takes requests and nothing comes back"
                                                : "cannot be reached";
+        case FailureType::tls_handshake_failure: return "fails in the TLS handshake";
         case FailureType::idle_timeout_drop:
         case FailureType::connection_reset: return "loses connections while new ones are made";
         default: break;
@@ -377,8 +475,9 @@ std::string subject_of(const model::Incident& incident) {
     }
     if (incident.destination) {
         const auto& ref = *incident.destination;
-        if (!ref.name) return ref.endpoint.to_display();
-        return fmt::format("{} ({})", *ref.name, ref.endpoint.to_display());
+        const auto& name = ref.name ? ref.name : ref.sni;
+        if (!name) return ref.endpoint.to_display();
+        return fmt::format("{} ({})", *name, ref.endpoint.to_display());
     }
     return incident.scope.members.empty() ? "this host" : incident.scope.members.front();
 }
@@ -390,8 +489,10 @@ Words words_for(const model::Incident& incident) {
     const std::string offender = incident.root_cause.offender.value_or("a router on the way");
     const std::string pid = incident.source.pid ? std::to_string(*incident.source.pid) : "PID";
     const std::string link = incident.scope.value.value_or("");
+    const std::string sni = in_command(incident.destination ? incident.destination->sni : std::nullopt);
+    const std::string endpoint = incident.destination ? incident.destination->endpoint.to_display() : subject;
     const auto fill = [&](std::string_view text) {
-        return fmt::format(fmt::runtime(text), subject, ip, port, offender, pid, link);
+        return fmt::format(fmt::runtime(text), subject, ip, port, offender, pid, link, sni, endpoint);
     };
 
     // Below 0.9 the answer is a set: the summary says what is seen, not which of them it is.

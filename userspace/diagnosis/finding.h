@@ -16,7 +16,24 @@ namespace netwatch::diagnosis {
 
 // Failures of one family exclude each other for one destination; findings of different families do not merge.
 // What explains comes before what it explains.
-enum class Family : std::uint8_t { resources, size, reachability, names, handshakes, loss, latency, service };
+enum class Family : std::uint8_t {
+    resources,
+    size,
+    reachability,
+    names,
+    handshakes,
+    loss,
+    latency,
+    tls,
+    service,
+    certificate,
+};
+
+// Attempts that the finding is about, where they are no attempts to connect.
+struct Tally {
+    std::int64_t attempts = 0;
+    std::int64_t failed = 0;
+};
 
 struct Finding {
     Family family = Family::reachability;
@@ -33,6 +50,8 @@ struct Finding {
     std::optional<model::IpAddress> offender;
     std::optional<model::FailureType> root;  // where what is behind it has a name of its own
     std::int64_t flows = 0;
+    std::optional<Tally> tally;
+    bool in_words = false;  // an end has said why: nothing else explains it
     std::vector<model::EvidenceItem> evidence;
     std::vector<model::RuledOut> ruled_out;
 

@@ -15,6 +15,7 @@
 #include "diagnosis/path_mtu.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/stall.h"
+#include "diagnosis/tls.h"
 
 namespace netwatch::diagnosis {
 namespace {
@@ -55,9 +56,12 @@ Family family_of(const model::Incident& incident) {
                                                    : Family::loss;
         case model::FailureType::load_balancer:
             return incident.cause == "stale_endpoint" ? Family::names
+                   : incident.cause == "backend_tls"  ? Family::tls
                    : incident.cause == "address_dead" ? Family::reachability
                                                       : Family::handshakes;
         case model::FailureType::dns_failure: return Family::names;
+        case model::FailureType::tls_handshake_failure:
+            return incident.severity == Severity::info ? Family::certificate : Family::tls;
         case model::FailureType::connection_exhaustion:
             if (incident.cause == "ephemeral_ports" || incident.cause == "time_wait")
                 return Family::reachability;
@@ -127,6 +131,14 @@ bool lies_on_the_way(const model::Incident& cause, const DestinationKey& key, co
     return link == nullptr || link->name == *cause.scope.value;
 }
 
+// Of two names at one server each has an incident of its own; one for all names has those of any.
+bool same_name(const model::Incident& incident, const Finding& finding) {
+    if (finding.family != Family::tls || !incident.destination || !finding.destination) return true;
+    const auto& before = incident.destination->sni;
+    const auto& now = finding.destination->sni;
+    return !before || !now || *before == *now;
+}
+
 bool same_address(const DestinationKey& a, const DestinationKey& b) {
     return a.endpoint.ip == b.endpoint.ip && a.netns == b.netns;
 }
@@ -161,13 +173,13 @@ IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
         if (entry.group == finding.group) return &entry;
         const bool shares =
             std::ranges::any_of(finding.members, [&](const auto& m) { return entry.members.contains(m); });
-        if (shares && overlapping == nullptr) overlapping = &entry;
+        if (shares && overlapping == nullptr && same_name(entry.incident, finding)) overlapping = &entry;
     }
     return overlapping;
 }
 
 bool IncidentBook::explained_by_another(const Finding& finding, const Scene& scene) const {
-    return std::ranges::any_of(entries_, [&](const Entry& entry) {
+    return !finding.in_words && std::ranges::any_of(entries_, [&](const Entry& entry) {
         if (!entry.active() || entry.is_suspicion()) return false;
         return std::ranges::any_of(finding.members, [&](const DestinationKey& key) {
             return explains(entry, finding.family, key, scene);
@@ -258,6 +270,7 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     incident.ruled_out = finding.ruled_out;
     incident.impact.flows = finding.flows;
     entry.process = finding.process;
+    entry.tally = finding.tally;
     entry.root = finding.root;
     if (finding.offender) incident.root_cause.offender = finding.offender->to_string();
     const auto affected = scene.anchor.utc(finding.first_affected);
@@ -319,6 +332,10 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
         comms = {at_fault->comm};
         processes = {{at_fault->label(), scene.now}};
         homes = {at_fault->netns};
+    }
+    if (entry.tally) {
+        incident.impact.attempts = entry.tally->attempts;
+        incident.impact.failed = entry.tally->failed;
     }
     incident.impact.failed = std::min(incident.impact.failed, incident.impact.attempts);
     incident.impact.share.reset();
@@ -433,6 +450,10 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         case Family::latency:
             return any_member([&](const Destination& d) { return as_quick_as_usual(d, scene.now); }) &&
                    !any_member([&](const Destination& d) { return slower_by(d, scene.now).has_value(); });
+        case Family::tls: return handshakes_succeed(entry, scene);
+        case Family::certificate:
+            return std::ranges::all_of(
+                entry.members, [&](const DestinationKey& key) { return certificate_renewed(scene, key); });
         case Family::service:
             if (entry.incident.type == model::FailureType::receiver_stalled) return any_member(windows_open);
             if (is_cut(entry.incident))
@@ -441,6 +462,21 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
                 [&](const Destination& d) { return answers_healed(d.detail->answers, scene.now); });
     }
     return false;
+}
+
+// Each of its servers that is still used, for whom it concerns.
+bool IncidentBook::handshakes_succeed(const Entry& entry, const Scene& scene) {
+    const model::Incident& incident = entry.incident;
+    const bool one_party = incident.scope.kind == model::ScopeKind::trust;
+    const auto sni = incident.destination ? incident.destination->sni : std::nullopt;
+    const auto party = one_party ? incident.scope.value : std::nullopt;
+    bool any = false;
+    for (const DestinationKey& key : entry.members) {
+        const auto succeeds = scene.tls.healed(key, sni, party, scene.now);
+        if (succeeds == false) return false;
+        any = any || succeeds == true;
+    }
+    return any;
 }
 
 bool IncidentBook::reachable_again(const Entry& entry, const Scene& scene) const {

@@ -48,6 +48,7 @@ private:
             before;          // attempts, failures before the onset
         AddressKey address;  // of a loss incident
         std::optional<ProcessKey> process;
+        std::optional<Tally> tally;              // of what it is about, if not connects
         std::optional<model::FailureType> root;  // behind the incident's own type
         core::BootNs opened_ns = 0;
         core::BootNs onset_ns = 0;       // of what it affects first
@@ -79,6 +80,7 @@ private:
     void refresh(Entry& entry, const Scene& scene, const BookContext& context);
     void check_life(Entry& entry, const Scene& scene);
     [[nodiscard]] bool healed(const Entry& entry, const Scene& scene) const;
+    [[nodiscard]] static bool handshakes_succeed(const Entry& entry, const Scene& scene);
     [[nodiscard]] bool reachable_again(const Entry& entry, const Scene& scene) const;
     void resolve(Entry& entry, model::Resolution how, const Scene& scene);
     void forget_surplus();

@@ -21,6 +21,7 @@
 #include "diagnosis/regions.h"
 #include "diagnosis/resolvers.h"
 #include "diagnosis/socket_table.h"
+#include "diagnosis/tls_handshakes.h"
 
 namespace netwatch::diagnosis {
 
@@ -45,6 +46,7 @@ struct Scene {
     const Regions& regions;
     const Names& names;
     const Resolvers& resolvers;
+    const TlsHandshakes& tls;
     const std::unordered_map<std::uint64_t, std::string>& cgroups;  // paths by id
     core::ClockAnchor anchor;
     core::BootNs now = 0;

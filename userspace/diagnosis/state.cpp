@@ -199,11 +199,13 @@ void Engine::State::take(const netwatch_clock& record) {
     if (first_clock_ == 0) first_clock_ = now_;
     suspect_silence();
     take_tries(resolvers_.wait(now_));
+    look_for_mute_servers();
     const bool due = judged_at_ + judge_every_ns <= now_;
     const bool ripening = !failing_.empty() && judged_at_ + judge_while_failing_ns <= now_;
     if (due || ripening || (dirty_ && judged_at_ + judge_at_most_every_ns <= now_)) judge();
     if (housekept_at_ + core::ns_per_s <= now_) {
         housekept_at_ = now_;
+        tls_.housekeep(now_);
         destinations_.housekeep(now_, [this](const DestinationKey& key) { return book_.needs(key); });
     }
 }

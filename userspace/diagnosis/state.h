@@ -18,6 +18,7 @@
 #include "diagnosis/process_table.h"
 #include "diagnosis/scene.h"
 #include "diagnosis/socket_table.h"
+#include "diagnosis/tls_handshakes.h"
 
 namespace netwatch::diagnosis {
 
@@ -64,6 +65,8 @@ private:
     void take(const netwatch_region& record);
     void take(const netwatch_payload& /*record*/) {}  // never recorded
     void take(const netwatch_dns_message& record);
+    void take(const netwatch_tls_event& record);
+    void take(const netwatch_tls_certificate& record);
     void take(std::monostate) {}
 
     // The destination of a connection as this host sees it: the peer, or the own listener.
@@ -80,6 +83,7 @@ private:
     Socket* connection(const R& record, const DestinationKey& key, bool passive);
     void leave(const Socket& socket);
     void look_for_silence(Socket& socket, const FlowChange& change, const netwatch_tuple& tuple);
+    void end_handshake(const netwatch_close& record, const Destination* destination);
     void take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change);
     void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
                std::uint32_t netns);
@@ -87,6 +91,8 @@ private:
     // What became of questions, told of the destination that the resolver is.
     void take_tries(const Settled& tries);
     void suspect_silence();
+    void look_for_mute_servers();
+    [[nodiscard]] bool told_by_its_client(std::uint64_t sock, bool passive) const;
     void judge();
     void note_pause(core::BootNs at);
     void note_clock_step(const core::ClockAnchor& anchor, core::BootNs at);
@@ -131,6 +137,7 @@ private:
     Regions regions_;
     Names names_;
     Resolvers resolvers_;
+    TlsHandshakes tls_;
     std::map<model::Endpoint, DestinationKey> fronts_;  // the destination that NAT sends to this peer
     std::set<DestinationKey> failing_;
     std::set<AddressKey> oversized_;

@@ -209,7 +209,9 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         destination->detail->acknowledgements.add(srtt, at);
     }
     Detail& detail = *destination->detail;
-    const bool late = change.answer && add_answer(detail.answers, *change.answer, at, change.path.sock);
+    const bool in_handshake = tls_.owns(change.path.sock);  // what silence means there is told there
+    const bool late =
+        change.answer && !in_handshake && add_answer(detail.answers, *change.answer, at, change.path.sock);
     if (socket.passive) return;
     if (change.active) {
         detail.cuts.add_activity({.at = at,
@@ -245,13 +247,16 @@ void Engine::State::take(const netwatch_close& record) {
             destination->detail->cuts = {};
         if (away) strained_.insert(key);
     }
+    end_handshake(record, destination);
     leave(*socket);
     sockets_.erase(record.sock);
 }
 
 void Engine::State::take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change) {
     Destination* destination = destinations_.find(socket.destination);
-    if (socket.passive || !asked(record) || destination == nullptr || !destination->detail) return;
+    const bool in_handshake = tls_.owns(record.sock);
+    if (socket.passive || in_handshake || !asked(record) || destination == nullptr || !destination->detail)
+        return;
     Cuts& cuts = destination->detail->cuts;
     const bool reset = is_reset_instead_of_answered(record);
     if (reset || is_given_up_by_keepalive(record, *destination)) {

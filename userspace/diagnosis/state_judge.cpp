@@ -13,6 +13,7 @@
 #include "diagnosis/reachability.h"
 #include "diagnosis/resets.h"
 #include "diagnosis/stall.h"
+#include "diagnosis/tls.h"
 
 namespace netwatch::diagnosis {
 namespace {
@@ -32,7 +33,7 @@ Scene Engine::State::scene() const {
     const core::BootNs started = host_.started_ns != 0 ? host_.started_ns : first_clock_;
     return {destinations_, processes_, failed_neighbors_, exhaustion_, network_, journal_,
             close_waits_,  counters_,  sockets_,          calls_,      regions_, names_,
-            resolvers_,    cgroups_,   anchor_,           now_,        started};
+            resolvers_,    tls_,       cgroups_,          anchor_,     now_,     started};
 }
 
 void Engine::State::judge() {
@@ -55,9 +56,11 @@ void Engine::State::judge() {
     std::ranges::move(judge_limits(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_loss(now, lossy_), std::back_inserter(findings));
     if (now_ >= held_until_) std::ranges::move(judge_latency(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_tls(now), std::back_inserter(findings));
     std::ranges::move(judge_resets(now, strained_), std::back_inserter(findings));
     std::ranges::move(judge_stalls(now, strained_), std::back_inserter(findings));
     if (now_ >= held_until_) std::ranges::move(judge_service(now, strained_), std::back_inserter(findings));
+    std::ranges::move(judge_certificates(now), std::back_inserter(findings));
     for (Finding& finding : findings) weigh_counters(now, finding);
     book_.apply(findings, now, {model::text_of(host_.boot_id), lost_records(), missing_hooks()});
 

@@ -73,6 +73,7 @@ void add_detail(model::DestinationRow& row, const Detail& detail, const core::Cl
 model::DestinationRow Engine::State::row_of(const Destination& destination) const {
     model::DestinationRow row;
     row.ref = {.endpoint = destination.key.endpoint,
+               .sni = destination.other_names().sni,
                .region = regions_.of(destination.key.endpoint.ip),
                .real = destination.other_names().real,
                .asked = destination.other_names().asked};
@@ -232,6 +233,7 @@ model::Ladder Engine::State::ladder(const model::Endpoint& asked) const {
                           (target.port == 0 || known.endpoint.port == target.port);
         if (!same || known.perspective != model::Perspective::client) continue;
         ladder.destinations.push_back({.endpoint = known.endpoint,
+                                       .sni = destination.other_names().sni,
                                        .region = regions_.of(known.endpoint.ip),
                                        .real = destination.other_names().real,
                                        .asked = destination.other_names().asked});

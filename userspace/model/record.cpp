@@ -38,6 +38,13 @@ void terminate_texts(R& record) {
     if constexpr (std::is_same_v<R, netwatch_counter_source>) terminate(record.reason);
     if constexpr (std::is_same_v<R, netwatch_region> || std::is_same_v<R, netwatch_dns_message>)
         terminate(record.name);
+    if constexpr (requires { record.sni; }) terminate(record.sni);
+    if constexpr (std::is_same_v<R, netwatch_tls_event>) terminate(record.alpn);
+    if constexpr (std::is_same_v<R, netwatch_tls_certificate>) {
+        terminate(record.subject);
+        terminate(record.issuer);
+        terminate(record.names);
+    }
 }
 
 // So far apart that sums and differences of two times stay within 64 bits: 73 years of uptime, the year 2116.

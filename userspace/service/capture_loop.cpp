@@ -35,6 +35,7 @@ void CaptureLoop::take(std::span<const std::byte> bytes) {
     pending_.insert(pending_.end(), bytes.begin(), bytes.end());
     records_since_clock_ = true;
     if (!record) return;  // counted where it is left out
+    if (const auto* close = std::get_if<netwatch_close>(&*record)) payloads_.forget(close->sock);
     if (tells_failure(*record)) failure_since_clock_ = true;
     context_.note(*record);
     changes_.note(*record);

@@ -3,7 +3,10 @@
 // go no further themselves. One thread.
 #pragma once
 
+#include <cstdint>
+
 #include "context/dns_reader.h"
+#include "context/tls_reader.h"
 #include "netwatch/abi/record.h"
 #include "service/capture.h"
 
@@ -14,8 +17,12 @@ public:
     // Gives the records that this excerpt completes.
     void take(const netwatch_payload& payload, const OnRecord& on_record);
 
+    // The connection is over.
+    void forget(std::uint64_t sock) { tls_.forget(sock); }
+
 private:
     context::DnsReader dns_;
+    context::TlsReader tls_;
 };
 
 }  // namespace netwatch::service

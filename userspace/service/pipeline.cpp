@@ -40,6 +40,7 @@ bool tells_failure(const model::Record& record) {
                           [](const netwatch_socket_error&) { return true; },
                           [](const netwatch_call_failed&) { return true; },
                           [](const netwatch_neighbor&) { return true; },
+                          [](const netwatch_tls_event& e) { return e.step >= NETWATCH_TLS_ALERT; },
                           [](const auto&) { return false; },
                       },
                       record);

@@ -58,7 +58,9 @@
     X(28, COUNTER_SOURCE, counter_source, USER, "where counters come from, or why they do not")             \
     X(33, REGION, region, USER, "a network of a region, as the operator named it")                          \
     X(34, PAYLOAD, payload, KERNEL, "bytes of a DNS message or of a connection's beginning; not recorded")  \
-    X(35, DNS_MESSAGE, dns_message, USER, "a question to a resolver or its answer, as its client saw it")
+    X(35, DNS_MESSAGE, dns_message, USER, "a question to a resolver or its answer, as its client saw it")   \
+    X(36, TLS_EVENT, tls_event, USER, "one step of a TLS handshake, as it passed")                          \
+    X(37, TLS_CERTIFICATE, tls_certificate, USER, "a server's certificate, where TLS 1.2 shows it")
 
 enum netwatch_record_kind {
 #define NETWATCH_KIND(number, upper, lower, maker, text) NETWATCH_RECORD_##upper = number,
@@ -550,6 +552,65 @@ struct netwatch_dns_message {
     __u8 addresses[NETWATCH_DNS_ADDRESSES][16];
     char name[256]; /* that was asked for: lower case, without the last dot, escaped as in RFC 4343, shortened
                        at the left with a leading "…" */
+};
+
+/* What a connection's first bytes told. Each step comes at most once for a connection, in the order in which
+ * they passed. */
+enum netwatch_tls_step {
+    NETWATCH_TLS_CLIENT_HELLO = 1,
+    NETWATCH_TLS_SERVER_HELLO = 2,
+    NETWATCH_TLS_CLIENT_DONE = 3, /* the client has finished: it accepts the server */
+    NETWATCH_TLS_ESTABLISHED = 4, /* the server has accepted the client, too, and goes on */
+    NETWATCH_TLS_ALERT = 5,       /* in plain text: `alert` holds */
+    NETWATCH_TLS_HIDDEN_ALERT =
+        6, /* encrypted, known by its shape: before ESTABLISHED, or by a client that sent no data after it */
+    NETWATCH_TLS_PLAINTEXT = 7, /* this end spoke plain text where the other spoke TLS */
+    NETWATCH_TLS_UNREADABLE = 8 /* malformed, cut off or too long: nothing more is told of the connection */
+};
+
+#define NETWATCH_TLS_ASKED_CERTIFICATE \
+    1 /* the server asked for the client's certificate (TLS 1.2 shows it) */
+#define NETWATCH_TLS_EMPTY_CERTIFICATE 2 /* the client was asked for one and had none */
+#define NETWATCH_TLS_RESUMED 4           /* an earlier session, without certificates (TLS 1.2 shows it) */
+
+/* Names are lower case; what is no printable ASCII in them is escaped as \xNN. */
+struct netwatch_tls_event {
+    struct netwatch_header header;
+    __u64 sock;
+    struct netwatch_tuple tuple;
+    __u16 version; /* the one chosen, before that the highest one offered: 0x0303 is TLS 1.2; 0: not known */
+    __u16 cipher;  /* chosen, IANA's number; 0: none yet */
+    __u8 step;     /* enum netwatch_tls_step */
+    __u8 by_client;
+    __u8 passive; /* 1: this host is the server */
+    __u8 alert_level;
+    __u8 alert;        /* its description, RFC 8446 section 6 */
+    __u8 flags;        /* NETWATCH_TLS_* as known by then */
+    __u16 http_status; /* of plain text that is an answer of HTTP; else 0 */
+    __u8 reserved[4];
+    char alpn[32]; /* of a ClientHello: offered, comma-separated, cut to fit */
+    char sni[128]; /* of a ClientHello, shortened at the left with a leading "…"; empty: none */
+};
+
+#define NETWATCH_TLS_SELF_SIGNED 1
+#define NETWATCH_TLS_NAME_MATCHES 2 /* the certificate is one for `sni` */
+#define NETWATCH_TLS_NAME_DIFFERS 4 /* it is not */
+
+/* Told when it is another than before for that server and name, and again after a minute. */
+struct netwatch_tls_certificate {
+    struct netwatch_header header;
+    __u64 sock;
+    struct netwatch_tuple tuple;
+    __s64 not_before_s; /* UTC since 1970 */
+    __s64 not_after_s;
+    __u8 fingerprint[8]; /* first bytes of its SHA-256 */
+    __u8 flags;          /* NETWATCH_TLS_SELF_SIGNED, … */
+    __u8 passive;
+    __u8 reserved[6];
+    char sni[128];    /* asked for on that connection, as in TLS_EVENT */
+    char subject[96]; /* RFC 2253, cut to fit */
+    char issuer[96];
+    char names[160]; /* it is for, comma-separated, cut to fit */
 };
 
 struct netwatch_region {

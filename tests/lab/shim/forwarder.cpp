@@ -53,7 +53,9 @@ void Forwarder::pass(Packet packet, std::uint64_t now_ns) {
     const Direction direction = homeward ? back : forth;
     const Impairment& impairment = path_.impairments[direction];
     Counts& counts = counts_[direction];
-    const Fate fate = dice_[direction].next(static_cast<double>(now_ns - began_ns_) / 1e9);
+    Fate fate = dice_[direction].next(static_cast<double>(now_ns - began_ns_) / 1e9);
+    if (!impairment.with_text.empty() && !packet.carries(impairment.with_text))
+        fate.lost = fate.reset = false;
     ++counts.seen;
     if (fate.lost) {
         ++counts.lost;

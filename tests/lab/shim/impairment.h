@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <random>
+#include <string>
 
 namespace netwatch::lab {
 
@@ -27,6 +28,8 @@ struct Impairment {
         0;  // share of the TCP segments with data that are swallowed and answered with RST, to both ends
     int reset_ttl = 64;  // of those RST, as they leave here
     int ttl = 0;         // of all packets, as they leave here; 0: as it was
+    std::string with_text =
+        {};  // loss and resets are for TCP segments whose data has this in it; empty: for all
 };
 
 struct Fate {

@@ -137,6 +137,8 @@ void add_direction(CLI::App& app, const char* name, const char* text, Impairment
         ->check(share);
     direction->add_option("--reset", to.reset, "share of TCP data segments answered with RST to both ends")
         ->check(share);
+    direction->add_option("--with-text", to.with_text,
+                          "loses and resets only segments whose data has this in it");
     direction->add_option("--reset-ttl", to.reset_ttl)->check(CLI::Range(1, 254));
     direction->add_option("--ttl", to.ttl, "sets it; else as if this hop were none")
         ->check(CLI::Range(1, 255));

@@ -118,6 +118,11 @@ std::size_t Packet::tcp_data() const {
     return bytes_.size() - payload_ - std::size_t{read<tcphdr>(bytes_, payload_).doff} * 4;
 }
 
+bool Packet::carries(std::string_view text) const {
+    const auto data = std::span(bytes_).last(tcp_data());
+    return !std::ranges::search(data, text).empty();
+}
+
 bool Packet::takes_sequence() const {
     if (!has_tcp()) return false;
     const auto header = read<tcphdr>(bytes_, payload_);

@@ -42,6 +42,8 @@ public:
 
     // Bytes of data in a TCP segment; 0 for anything else.
     [[nodiscard]] std::size_t tcp_data() const;
+    // That data has the text in it.
+    [[nodiscard]] bool carries(std::string_view text) const;
     // A TCP segment that its sender has to send again when it is lost: SYN, FIN or data.
     [[nodiscard]] bool takes_sequence() const;
 
