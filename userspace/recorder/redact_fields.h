@@ -108,7 +108,17 @@ struct RedactedField {
     X(DNS_MESSAGE, dns_message, addresses[5], address)                \
     X(DNS_MESSAGE, dns_message, addresses[6], address)                \
     X(DNS_MESSAGE, dns_message, addresses[7], address)                \
-    X(DNS_MESSAGE, dns_message, name, domain)
+    X(DNS_MESSAGE, dns_message, name, domain)                         \
+    X(TLS_EVENT, tls_event, tuple.local_ip, address)                  \
+    X(TLS_EVENT, tls_event, tuple.remote_ip, address)                 \
+    X(TLS_EVENT, tls_event, alpn, kept)                               \
+    X(TLS_EVENT, tls_event, sni, domain)                              \
+    X(TLS_CERTIFICATE, tls_certificate, tuple.local_ip, address)      \
+    X(TLS_CERTIFICATE, tls_certificate, tuple.remote_ip, address)     \
+    X(TLS_CERTIFICATE, tls_certificate, sni, domain)                  \
+    X(TLS_CERTIFICATE, tls_certificate, subject, domain)              \
+    X(TLS_CERTIFICATE, tls_certificate, issuer, domain)               \
+    X(TLS_CERTIFICATE, tls_certificate, names, domain)
 
 inline constexpr auto redacted_fields = std::to_array<RedactedField>({
 #define NETWATCH_FIELD(upper, lower, member, treatment)                    \
