@@ -216,8 +216,10 @@ void TlsReader::take_hidden(Connection& connection, const TlsItem& item, const S
         if (!step.by_client && !connection.client_done) set(connection.flags, NETWATCH_TLS_RESUMED);
         (step.by_client ? connection.client_done : connection.server_done) = true;
         if (connection.client_done && connection.server_done) establish(connection, step);
-    } else if (item.type == data_record && connection.established) {
-        connection.over = true;
+    } else if (item.type == data_record) {
+        // The client's Finished may be behind a long chain of certificates, out of sight.
+        if (!connection.established && !step.by_client) establish(connection, step);
+        connection.over = connection.established;
     }
 }
 

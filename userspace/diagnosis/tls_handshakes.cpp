@@ -43,6 +43,14 @@ bool accepted_by_now(const TlsFailure& progress, core::BootNs at) {
     return progress.client_done && progress.done_at + refusal_ns <= at;
 }
 
+// All of the connection was read: what is behind the part that is handed on may have ended the handshake
+// well.
+bool is_seen_whole(const netwatch_close& record) {
+    constexpr std::uint64_t most_of_client = 4'096;
+    constexpr std::uint64_t most_of_server = 16'384;
+    return record.counters.bytes_sent <= most_of_client && record.counters.bytes_received <= most_of_server;
+}
+
 bool recovered(const TlsParty& party, core::BootNs now) {
     const std::uint32_t row = party.successes_in_row;
     if (party.served_between() > row) return row >= after_a_mixture;
@@ -188,7 +196,7 @@ void TlsHandshakes::close(const netwatch_close& record, Sender sender) {
         // Clients leave as they please.
     } else if (by_peer && accepted_by_now(progress, at)) {
         succeed(connection, at);
-    } else if (by_peer) {
+    } else if (by_peer && is_seen_whole(record)) {
         progress.sender = sender;
         fail(connection, record.reset_received != 0 ? TlsEnd::reset : TlsEnd::closed, false, at);
     } else if (at >= progress.start + given_up_ns && !progress.server_spoke && record.error == 0) {
