@@ -61,6 +61,22 @@ def loss(rig: Rig, family: int, ip: str, port: int, per_mille: int, cause: str) 
     return Fault(label, heal, truth, at_server=there)
 
 
+def loss_of_network(rig: Rig, family: int, per_mille: int, destinations: list[tuple[str, int]]) -> Fault:
+    """A share of the packets to network b disappears, to whichever of its hosts."""
+    heal = load_rules(rig, "r1", "forward", _loss_rules(family, rig.addresses.b.aggregate(family), "daddr", per_mille))
+    label = Label("packet_loss", ("forward",), scope_kinds=("prefix", "region"), destinations=tuple(destinations))
+    return Fault(label, heal)
+
+
+def rate_limited(rig: Rig, family: int, ip: str, kbytes_s: int, burst_kbytes: int) -> Fault:
+    """A policer on the way to a server: what comes faster than its rate, beyond a burst, is dropped at once."""
+    match = matching(family, ip)
+    over = f"limit rate over {kbytes_s} kbytes/second burst {burst_kbytes} kbytes"
+    heal = load_rules(rig, "r2", "forward", f"{match} counter\n{match} {over} counter drop")
+    label = Label("packet_loss", ("rate_limited",), destinations=((ip, None),), scope_kinds=("destination",))
+    return Fault(label, heal, lambda: dict(zip(("seen", "dropped"), counters(rig, "r2"), strict=True)))
+
+
 def impaired(rig: Rig, family: int, ip: str, label: Label | None, forth: dict, back: dict) -> Fault:
     """The shim on the way to and from a server, with its options for each direction."""
     path = Impaired(rig, "r2", [family], forth, back, ip, seed=rig.rng.randrange(1 << 32))

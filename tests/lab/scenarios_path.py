@@ -79,7 +79,7 @@ PATHS: list[Scenario] = [
         None,
         "5 % loss in runs of four",
         world.upload_load,
-        _lossy(("forward", "bursty"), {"loss": 0.05, "burst": 4}, {}),
+        _lossy(("bursty",), {"loss": 0.05, "burst": 4}, {}),
     ),
     *fault(
         "loss_of_answers",

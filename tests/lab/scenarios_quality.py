@@ -6,7 +6,7 @@ from typing import Callable
 
 from lab import faults_paths, world
 from lab.faults import Fault
-from lab.scenario import Scenario
+from lab.scenario import Scenario, b_destinations
 from lab.scenario import fault as _fault
 from lab.world import Lab
 
@@ -47,6 +47,33 @@ QUALITY: list[Scenario] = [
         world.request_load,
         _loss("forward", 21, 31),
     ),
+    *_fault(
+        "loss_heavy_both",
+        None,
+        "30 % loss both ways under short connections",
+        world.short_load,
+        _loss("both", 280, 320),
+    ),
+    *_fault(
+        "rate_limited",
+        None,
+        "a policer drops what comes faster than its rate",
+        world.bursts_load,
+        lambda lab: faults_paths.rate_limited(
+            lab.rig, lab.family, lab.ip(lab.victim), lab.rng.randint(230, 370), lab.rng.randint(60, 110)
+        ),
+        families=(4, 6),
+        deadline_s=30.0,
+    ),
+    *_fault(
+        "loss_of_network",
+        None,
+        "5 % loss towards one network of two",
+        world.uploads_everywhere_load,
+        lambda lab: faults_paths.loss_of_network(lab.rig, lab.family, lab.rng.randint(45, 57), b_destinations(lab)),
+        families=(4, 6),
+    ),
+    *_fault("loss_of_bursts", None, "5 % loss under bursts", world.bursts_load, _LOSS_FORWARD),
     *_fault(
         "loss_long",
         15,

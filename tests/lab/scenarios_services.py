@@ -16,7 +16,7 @@ def _on_service(injector) -> Callable[[Lab], Fault]:
 
 
 def _service_sluggish(lab: Lab) -> Fault:
-    delay_s = round(lab.rng.uniform(0.29, 0.37), 3)
+    delay_s = round(lab.rng.uniform(0.33, 0.41), 3)
     return faults_services.service_slow(lab.service, lab.ip(lab.victim), lab.ports[0], delay_s, usual_s=0.005)
 
 

@@ -185,6 +185,34 @@ def new_uploads_load(lab: Lab) -> None:
     lab.client("connects", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(2.3, 3.7), size=size, timeout=7.3)
 
 
+def uploads_everywhere_load(lab: Lab) -> None:
+    """Uploads to all servers in network b, and to two in network a."""
+    lab.nginx_on(*SERVERS)
+    size = 1024 * lab.rng.randrange(67, 97)
+    targets = [lab.at(server, lab.ports[0], "b") for server in SERVERS]
+    lab.client("keep", targets, count=6, rate=lab.rate(2.3, 3.7), size=size, timeout=7.3)
+    others = [lab.at(server, lab.ports[0]) for server in lab.others]
+    lab.client("keep", others, count=4, rate=lab.rate(2.3, 3.7), size=size, timeout=7.3)
+    lab.background()
+
+
+def bursts_load(lab: Lab) -> None:
+    """Small requests all the time, and a large upload now and then."""
+    lab.nginx_on(*SERVERS)
+    targets = [lab.at(lab.victim, lab.ports[0])]
+    lab.client("keep", targets, count=5, rate=lab.rate(7.1, 11.3), timeout=7.3)
+    size = 1024 * lab.rng.randrange(410, 730)
+    lab.client("periodic", targets, rate=lab.rate(0.19, 0.27), size=size, timeout=9.7)
+    lab.background()
+
+
+def short_load(lab: Lab) -> None:
+    """Short connections and nothing else."""
+    lab.nginx_on(*SERVERS)
+    lab.client("connects", [lab.at(lab.victim, lab.ports[0])], rate=lab.rate(23.0, 37.0), timeout=7.3)
+    lab.background()
+
+
 def download_load(lab: Lab) -> None:
     lab.nginx_on(*SERVERS)
     targets = [lab.at(lab.victim, lab.ports[0])]

@@ -85,6 +85,18 @@ TEST(DiagnosisHandshakes, SynsThatAreLostWithDataAreLoss) {
     EXPECT_EQ(watch.told().size(), 1U);
 }
 
+// By chance SYNs may fare worse than data: where data is lost, that is what SYNs are lost of.
+TEST(DiagnosisHandshakes, SynsThatAreLostMoreOftenThanDataAreLossAllTheSame) {
+    Story story;
+    attempts(story, 0, 60, web, 0.3, Fate::at_retry, 5, 15, 50);
+    data(story, 1, 60, web, 1, 15);
+    data(story, 1.2, 60, web, 1, 15);
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::packet_loss));
+    for (const auto& [id, incident] : watch.told()) EXPECT_NE(incident.cause, "listen_backlog");
+}
+
 // Whoever is sent to the dead backend stays there, however often its SYN is sent again.
 TEST(DiagnosisHandshakes, OneDeadBackendOfThree) {
     for (const unsigned seed : {1U, 2U, 3U}) {
@@ -119,6 +131,27 @@ TEST(DiagnosisHandshakes, OneDeadPathOfThreeForSeveralDestinations) {
     EXPECT_EQ(alarm.scope.members.size(), 3U);
     watch.until(90);
     EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+// A path that swallows a third swallows, now and then, all attempts of somebody who makes few.
+TEST(DiagnosisHandshakes, ADeadPathOfThreeIsNoDeadNetwork) {
+    Story story;
+    unsigned seed = 11;
+    for (const auto* peer : {"10.0.0.1:443", "10.7.0.9:443", "10.9.3.4:80"}) {
+        attempts(story, 0, 60, peer, 0.33, Fate::never, seed++, 15, 60);
+        data(story, 1, 60, peer);
+    }
+    for (const auto* peer : {"10.1.0.1:443", "10.2.0.9:443", "10.3.3.4:80"}) {
+        story.healthy(0, 30, 0.9, peer);
+        story.is_unanswered(31, peer, 3.5).is_unanswered(31.9, peer, 3.5).is_unanswered(33, peer, 3.5);
+        story.healthy(36, 60, 0.9, peer);
+    }
+    Watch watch(story);
+    watch.until(60);
+    EXPECT_EQ(watch.alarm().cause, "path_member");
+    for (const auto& [id, incident] : watch.told()) {
+        EXPECT_FALSE(model::is_alarm(incident) && incident.cause == "prefix_silent") << id;
+    }
 }
 
 // A queue that overflows while the process accepts slowly: those that get in wait, too.

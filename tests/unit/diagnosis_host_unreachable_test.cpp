@@ -189,6 +189,20 @@ TEST(DiagnosisHostUnreachable, TheAnswerToARetryIsNoSearchThatGaveUp) {
     EXPECT_EQ(watch.alarm().type, FailureType::routing_failure);
 }
 
+// Whoever asked first gives up before the search for the neighbour ends; of those who wait then, SYNs have
+// just been sent again.
+TEST(DiagnosisHostUnreachable, WhoAskedFirstMayHaveGivenUpWhenTheSearchEnds) {
+    Story story;
+    story.healthy(0, 10, 0.5, web);
+    for (double at = 10.02; at < 10.3; at += 0.05) story.is_unanswered(at, web, 2.8);
+    for (double at = 10.9; at < 13; at += 0.2) story.is_rejected(at, web, {3, 1, "10.9.9.1"}, 13.08 - at);
+    for (double at = 13.2; at < 30; at += 0.3) story.is_unanswered(at, web, 2.8);
+    Watch watch(story);
+    watch.until(18);
+    EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+    EXPECT_EQ(watch.alarm().cause, "icmp_host_unreachable");
+}
+
 // Over IPv6 connect() hears of the error with its next SYN: attempts that joined the search for the neighbour
 // late hear of it first, as soon as of a route.
 TEST(DiagnosisHostUnreachable, IPv6ErrorsOfADeadHostSurfaceInAnyOrder) {

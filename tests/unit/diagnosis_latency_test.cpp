@@ -128,6 +128,22 @@ TEST(DiagnosisLatency, AllDestinationsTogetherAreTheUplink) {
     EXPECT_EQ(alarm.scope.members.size(), 3U);
 }
 
+// Who has connected a few times only before it has no test of its own, and says what it says.
+TEST(DiagnosisLatency, DestinationsThatAreHardlyKnownAreOfTheUplink) {
+    Story story;
+    for (const auto* peer : {"10.1.0.1:443", "10.1.0.2:443", "10.1.0.3:80"}) {
+        connect_often(story, 0, 20, peer, 10, 4);
+        connect_often(story, 20, 40, peer, 200, 40);
+    }
+    for (const auto* peer : {"10.2.0.1:443", "10.2.0.2:443"}) {
+        for (double at = 1; at < 20; at += 4) story.connects(at, peer, {}, 10);
+        for (double at = 20.5; at < 40; at += 2) story.connects(at, peer, {}, 210);
+    }
+    Watch watch(story);
+    watch.until(32);
+    EXPECT_EQ(watch.alarm().cause, "uplink_queue");
+}
+
 TEST(DiagnosisLatency, AnUploadThatBeganWithItInducedIt) {
     Story story;
     connect_often(story, 0, 20, api, 10, 4);

@@ -55,6 +55,65 @@ TEST(DiagnosisLoss, FiveInAHundredForward) {
               model::LadderStatus::degraded);
 }
 
+TEST(DiagnosisLoss, LossesThatComeTogetherAreBursty) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.sends(100, second >= 10 && (second + static_cast<int>(flow.sock)) % 3 == 0 ? 15 : 0);
+    }));
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+    EXPECT_EQ(watch.alarm().cause, "bursty");
+}
+
+// Small requests all the time, and every fifth second more than passes.
+std::uint32_t bursts(int second) { return second % 5 == 0 ? 400 : 40; }
+
+TEST(DiagnosisLoss, WhatIsLostOnlyAboveARateMeetsALimit) {
+    Story story = two_flows(60, [](Flow& flow, int second) {
+        flow.sends(bursts(second), second >= 10 && second < 45 && bursts(second) > 100 ? 50 : 0);
+    });
+    Watch watch(story);
+    watch.until(40);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::packet_loss);
+    EXPECT_EQ(alarm.cause, "rate_limited");
+    EXPECT_EQ(alarm.occurrences, 1) << "slow seconds do not heal it";
+    watch.until(60);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST(DiagnosisLoss, WhatIsLostAtAnyRateMeetsNone) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.sends(bursts(second), second < 10 ? 0 : bursts(second) > 100 ? 20 : 2);
+    }));
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().cause, "forward");
+}
+
+// Amid a second in which all moved on, their path dies: what is sent again from then on tells nothing of
+// before.
+TEST(DiagnosisLoss, TheBeginningOfAnOutageIsNone) {
+    Story story;
+    std::vector<Flow> flows;
+    for (int i = 0; i < 8; ++i) flows.push_back(story.flow(0.1 + 0.01 * i, web));
+    for (int second = 1; second <= 30; ++second) {
+        for (Flow& flow : flows) {
+            if (second < 20) flow.sends(7);
+            if (second >= 20) {
+                const auto timeouts = static_cast<std::uint8_t>(std::min(second - 19, 4));
+                if (second == 20) flow.sends(3);
+                const std::uint32_t again = second == 20 ? 2 : 1;
+                for (std::uint32_t i = 0; i < again; ++i)
+                    story.times_out(second - 0.3 + 0.1 * i, flow, timeouts);
+                flow.counters.total_retrans += again;
+                flow.counters.data_segs_out += again;
+                flow.waits(second - 19.4, timeouts);
+            }
+            story.look(second, flow);
+        }
+    }
+    EXPECT_THAT(alarms_after(story, 30), Not(Contains(FailureType::packet_loss)));
+}
+
 TEST(DiagnosisLoss, WhatAnOutageSwallowedIsNone) {
     // Eight connections of a server come back within 0.7 s, each with what it had sent again in vain.
     Story story;

@@ -75,6 +75,19 @@ TEST(DiagnosisPathMtu, WhatIsStuckOnSmallSegmentsIsAnotherFault) {
     EXPECT_THAT(watch.ever_alarmed(), Not(Contains(FailureType::path_mtu_blackhole)));
 }
 
+// A connection that waits for its next timeout while others' full segments have passed again says nothing.
+TEST(DiagnosisPathMtu, ConnectionsThatWaitWhenItHasHealedAreNoneOfAnother) {
+    Story story;
+    story.healthy(0, 60, 0.5, web);
+    for (const double at : {0.1, 0.2, 18.3}) upload(story, at, 55, std::max(15.0, std::ceil(at) + 1));
+    upload(story, 29.1, 34, 100);
+    Watch watch(story);
+    watch.until(28);
+    EXPECT_EQ(watch.alarm().type, FailureType::path_mtu_blackhole);
+    watch.until(55);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
 TEST(DiagnosisPathMtu, FullSegmentsOfOthersThatPassExonerateThePath) {
     Story story;
     story.healthy(0, 60, 0.5, web);
@@ -258,6 +271,23 @@ TEST(DiagnosisPathMtu, EndsOfAnswersThatArriveAloneAreAHoleOnTheWayHere) {
     watch.until(50);
     EXPECT_THAT(watch.alarms(), IsEmpty());
     EXPECT_THAT(watch.ever_alarmed(), testing::ElementsAre(FailureType::path_mtu_blackhole));
+}
+
+// Where small segments are lost, too, a hole may wait long for its retransmission.
+TEST(DiagnosisPathMtu, HolesWhereMuchIsLostAreLoss) {
+    Story story;
+    for (double at = 0.3; at < 50; at += 0.4) {
+        const bool fault = at > 15 && at < 30;
+        download(story, at, {.whole = !fault});
+    }
+    Flow lossy = story.flow(0.1, web);
+    for (int second = 1; second < 50; ++second) {
+        lossy.sends(100, second > 15 && second < 30 ? 30 : 0);
+        story.look(second, lossy);
+    }
+    Watch watch(story);
+    watch.until(50);
+    EXPECT_THAT(watch.ever_alarmed(), testing::ElementsAre(FailureType::packet_loss));
 }
 
 // Some segments are lost, and others' answers arrive whole: holes that stay open for a while are loss.

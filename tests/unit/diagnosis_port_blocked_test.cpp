@@ -105,13 +105,31 @@ TEST(DiagnosisPortBlocked, IPv6IsJudgedAlike) {
 
 TEST(DiagnosisPortBlocked, RetriesOfOneLoopCountOnce) {
     Story story;
-    // Forty refusals of one process in 1.9 s are two observations: one short.
-    story.healthy(0, 10, 0.25, web).refused(10, 11.95, 0.05, web);
+    // Forty refusals of one process in 1.9 s are two observations: one short where nothing ever worked.
+    story.healthy(0, 10, 0.25, "10.0.0.2:80").refused(10, 11.95, 0.05, web);
     Watch watch(story);
     watch.until(11.95);
     EXPECT_THAT(watch.alarms(), IsEmpty());
     ASSERT_EQ(watch.incidents().size(), 1U);
     EXPECT_EQ(watch.incidents().front().state, IncidentState::suspected);
+}
+
+TEST(DiagnosisPortBlocked, OneLoopIsBelievedOnceARestartWouldBeOver) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 20, 0.05, web);
+    Watch watch(story);
+    watch.until(11.15);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    watch.until(11.4);
+    EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+}
+
+TEST(DiagnosisPortBlocked, ARestartUnderOneLoopIsNoAlarm) {
+    Story story;
+    story.healthy(0, 10, 0.25, web).refused(10, 11.15, 0.05, web).healthy(11.2, 30, 0.25, web);
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
 TEST(DiagnosisPortBlocked, RequestsAtTheirUsualRhythmAreNoRetries) {
@@ -128,11 +146,12 @@ TEST(DiagnosisPortBlocked, RequestsAtTheirUsualRhythmAreNoRetries) {
 
 TEST(DiagnosisPortBlocked, ABurstShowsNoRhythm) {
     Story story;
-    // Forty connections at once, then a loop that retries every 0.15 s for 1.9 s: two observations.
+    // Forty connections at once, then a loop that retries every 0.15 s for 1.1 s: two observations, not
+    // eight.
     for (int i = 0; i < 40; ++i) story.connects(9 + i * 0.01, web);
-    story.refused(10, 11.95, 0.15, web);
+    story.rejected(10, 11.1, 0.15, web, {3, 13, "10.9.9.1"});
     Watch watch(story);
-    watch.until(11.95);
+    watch.until(11.15);
     EXPECT_THAT(watch.alarms(), IsEmpty());
 }
 

@@ -62,6 +62,71 @@ TEST(DiagnosisRegion, OfWhichOneNetworkIsInUse) {
     EXPECT_EQ(watch.alarm().scope.kind, ScopeKind::region);
 }
 
+// Connections that move a hundred segments a second, of which so many are lost from `from` on.
+void lose(Story& story, const std::vector<std::string>& peers, std::uint32_t lost, double from = 10) {
+    for (const std::string& peer : peers) {
+        for (const double begin : {0.1, 0.2}) {
+            auto flow = story.flow(begin, peer);
+            for (int second = 1; second <= 60; ++second) {
+                flow.sends(100, second >= from && second < 30 ? lost : 0);
+                story.look(second, flow);
+            }
+        }
+    }
+}
+
+TEST(DiagnosisRegion, LossOnTheWayToOne) {
+    Story story = world();
+    lose(story, {at(1, 5), at(1, 6), at(2, 5)}, 5);
+    lose(story, {"10.99.0.5:443"}, 0);
+    Watch watch(story);
+    watch.until(25);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::packet_loss);
+    EXPECT_EQ(alarm.scope.kind, ScopeKind::region);
+    EXPECT_EQ(alarm.scope.value, "europe");
+    EXPECT_EQ(alarm.scope.members.size(), 3U);
+    watch.until(60);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST(DiagnosisRegion, LossOnTheWayToOneNetworkAndToAll) {
+    Story network;
+    lose(network, {"10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80"}, 5);
+    lose(network, {"10.2.0.1:80", "10.2.0.2:80"}, 0);
+    Watch of_network(network);
+    EXPECT_EQ(of_network.until(25).alarm().scope.kind, ScopeKind::prefix);
+    Story all;
+    lose(all, {"10.1.0.1:80", "10.1.0.2:80", "10.2.0.1:80", "10.2.0.2:80"}, 5);
+    Watch of_all(all);
+    EXPECT_EQ(of_all.until(25).alarm().scope.kind, ScopeKind::uplink);
+}
+
+TEST(DiagnosisRegion, LossOnTheWayToTwoOfManyIsEachItsOwn) {
+    Story story;
+    lose(story, {"10.1.0.1:80", "10.2.0.1:80"}, 5);
+    lose(story, {"10.1.0.2:80", "10.1.0.3:80", "10.2.0.2:80"}, 0);
+    Watch watch(story);
+    watch.until(25);
+    const auto alarms = watch.alarms();
+    ASSERT_EQ(alarms.size(), 2U);
+    for (const auto& alarm : alarms) EXPECT_EQ(alarm.scope.kind, ScopeKind::destination);
+}
+
+TEST(DiagnosisRegion, LongerRoundTripsToOne) {
+    Story story = world();
+    const auto slow = [&](const std::string& to, double rtt_ms) {
+        for (double at = 0; at < 40; at += 0.3) story.connects(at, to, {}, at < 20 ? 10 : rtt_ms);
+    };
+    for (const auto& to : {at(1, 5), at(1, 6), at(2, 5)}) slow(to, 120);
+    for (const auto* to : {"10.99.0.5:443", "10.99.0.6:443"}) slow(to, 10);
+    Watch watch(story);
+    watch.until(35);
+    EXPECT_EQ(watch.alarm().type, FailureType::latency_spike);
+    EXPECT_EQ(watch.alarm().scope.kind, ScopeKind::region);
+    EXPECT_EQ(watch.alarm().scope.value, "europe");
+}
+
 // Its other network works: the one that fails is the lower common group.
 TEST(DiagnosisRegion, OneOfItsNetworksIsAPrefix) {
     Story story = world();

@@ -240,7 +240,15 @@ void Destination::add(const Outcome& outcome, Process* process) {
     if (outcome.offender) run->offender = outcome.offender;
     if (outcome.cls == OutcomeClass::refused) note_refusal(outcome);
     const bool earliest = run->answer_delay_ns == 0 || outcome.start_ns < run->answered_start_ns;
-    if (is_explicit(outcome.cls) && earliest) {
+    const std::uint64_t silence_ns = outcome.at_ns - std::min(outcome.at_ns, run->first_start_ns);
+    const bool after_search =
+        silence_ns >= search_ns.first && silence_ns <= search_ns.second && run->silent_syns > 1;
+    if (is_explicit(outcome.cls) && run->answer_delay_ns == 0 && after_search) {
+        // Whoever asked first has given up meanwhile, and of those who wait SYNs have been sent again.
+        run->answered_start_ns = run->first_start_ns;
+        run->answer_delay_ns = silence_ns;
+        run->answer_seen = true;
+    } else if (is_explicit(outcome.cls) && earliest) {
         run->answered_start_ns = outcome.start_ns;
         run->answer_delay_ns = answered_after_ns.value_or(outcome.delay_ns);
         run->answer_seen = answered_after_ns.has_value();

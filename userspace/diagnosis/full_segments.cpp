@@ -27,6 +27,8 @@ void FullSegments::add(const FlowChange& change, core::BootNs began) {
     }
     if (!change.stuck || (shrunk_.contains(change.path.sock) && change.segment_bytes < segment_bytes_))
         return;
+    // Others' full segments have been acknowledged since: it waits for its next timeout.
+    if (change.asked_at != 0 && change.asked_at + look_ns < acknowledged_at_) return;
     if (stuck_.empty() || stuck_at_ + quiet_ns < change.path.at) {
         stuck_.clear();
         shrunk_.clear();

@@ -12,6 +12,7 @@
 #include "diagnosis/host_trouble.h"
 #include "diagnosis/ladder.h"
 #include "diagnosis/latency.h"
+#include "diagnosis/loss.h"
 #include "diagnosis/path_mtu.h"
 #include "diagnosis/quality.h"
 #include "diagnosis/stall.h"
@@ -285,9 +286,10 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
                              destination->failed - std::min(destination->failed, in_run)};
     }
     const bool of_address = finding.family == Family::loss || finding.family == Family::size;
-    if (of_address && !finding.scope.members.empty()) {
-        entry.address = {*model::IpAddress::parse(finding.scope.members.front()),
-                         finding.members.empty() ? 0 : finding.members.front().netns};
+    if (of_address) {
+        const std::uint32_t netns = finding.members.empty() ? 0 : finding.members.front().netns;
+        for (const std::string& member : finding.scope.members)
+            entry.addresses.insert({*model::IpAddress::parse(member), netns});
     }
     refresh(entry, scene, context);
 }
@@ -439,11 +441,15 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
             return any_member([&](const Destination& d) { return !ails(d); }) && !any_member(ails);
         }
         case Family::loss: {
-            const Address* address = scene.destinations.find_address(entry.address);
-            return address != nullptr && address->quality && address->quality->healed(scene.now);
+            const auto whole = [&](const AddressKey& key) {
+                const Address* address = scene.destinations.find_address(key);
+                return address != nullptr && address->quality && address->quality->healed(scene.now);
+            };
+            return !entry.addresses.empty() && std::ranges::all_of(entry.addresses, whole);
         }
         case Family::size: {
-            const Address* address = scene.destinations.find_address(entry.address);
+            const Address* address =
+                entry.addresses.empty() ? nullptr : scene.destinations.find_address(*entry.addresses.begin());
             return address != nullptr &&
                    full_segments_pass(*address, entry.incident.cause == "reverse", scene.now);
         }
@@ -532,8 +538,10 @@ void IncidentBook::check_life(Entry& entry, const Scene& scene) {
     if (entry.opened_ns + dwell_ns <= scene.now && healed(entry, scene)) {
         if (entry.family == Family::loss) {
             // The next suspicion starts from nothing.
-            const Address* address = scene.destinations.find_address(entry.address);
-            if (address != nullptr && address->quality) address->quality->forget_alarm();
+            for (const AddressKey& key : entry.addresses) {
+                const Address* address = scene.destinations.find_address(key);
+                if (address != nullptr && address->quality) address->quality->forget_alarm();
+            }
         }
         resolve(entry, Resolution::healed, scene);
         return;
@@ -585,11 +593,12 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
         for (const std::string& member : incident.scope.members) {
             if (const auto endpoint = model::Endpoint::parse(member)) {
                 entry.members.insert({*endpoint, incident.perspective, 0});
-                entry.address = {endpoint->ip, 0};
+                entry.addresses.insert({endpoint->ip, 0});
             }
         }
         entry.family = family_of(incident);
-        entry.group = entry.family == Family::loss ? loss_group(entry.address) : "resumed";
+        const bool one_path = entry.family == Family::loss && entry.addresses.size() == 1;
+        entry.group = one_path ? loss_group(*entry.addresses.begin()) : "resumed";
         if (!incident.symptom && incident.root_cause.type != incident.type)
             entry.root = incident.root_cause.type;
         entry.passed_on = incident.symptom && std::ranges::any_of(incident.evidence, [](const auto& item) {
@@ -657,7 +666,8 @@ bool IncidentBook::needs(const DestinationKey& key) const {
 std::vector<AddressKey> IncidentBook::lossy_addresses() const {
     std::vector<AddressKey> addresses;
     for (const Entry& entry : entries_) {
-        if (entry.active() && entry.family == Family::loss) addresses.push_back(entry.address);
+        if (entry.active() && entry.family == Family::loss)
+            addresses.insert(addresses.end(), entry.addresses.begin(), entry.addresses.end());
     }
     return addresses;
 }

@@ -45,8 +45,8 @@ private:
         std::string group;
         std::set<DestinationKey> members;
         std::map<DestinationKey, std::pair<std::uint64_t, std::uint64_t>>
-            before;          // attempts, failures before the onset
-        AddressKey address;  // of a loss incident
+            before;                      // attempts, failures before the onset
+        std::set<AddressKey> addresses;  // of an incident of loss or size
         std::optional<ProcessKey> process;
         std::optional<Tally> tally;              // of what it is about, if not connects
         std::optional<model::FailureType> root;  // behind the incident's own type

@@ -39,15 +39,32 @@ const RoundTrips* judged(const Destination& destination, core::BootNs now) {
     return nullptr;
 }
 
-// The destinations in use whose round trips are known, by address.
-std::size_t addresses_judged(const Scene& scene) {
-    std::set<AddressKey> addresses;
-    for (const auto& [key, destination] : scene.destinations.all()) {
-        if (key.perspective == model::Perspective::client && !key.endpoint.ip.is_loopback() &&
-            judged(destination, scene.now) != nullptr)
-            addresses.insert({key.endpoint.ip, key.netns});
+// The addresses in use, by how their round trips have fared since others' became longer.
+struct InUse {
+    std::set<AddressKey> slower;
+    std::set<AddressKey> quick;
+    [[nodiscard]] double share() const {
+        return static_cast<double>(slower.size()) / static_cast<double>(slower.size() + quick.size());
     }
-    return addresses.size();
+};
+
+InUse in_use(const Scene& scene, core::BootNs onset) {
+    InUse use;
+    for (const auto& [key, destination] : scene.destinations.all()) {
+        if (key.perspective != model::Perspective::client || key.endpoint.ip.is_loopback()) continue;
+        if (!destination.detail) continue;
+        for (const RoundTrips* series :
+             {&destination.detail->handshakes, &destination.detail->acknowledgements}) {
+            if (series->last_at() + fresh_ns < scene.now) continue;
+            const auto trend = series->trend(onset);
+            if (trend == RoundTrips::Trend::unknown) continue;
+            (trend == RoundTrips::Trend::slower ? use.slower : use.quick)
+                .insert({key.endpoint.ip, key.netns});
+            break;
+        }
+    }
+    std::erase_if(use.quick, [&](const AddressKey& key) { return use.slower.contains(key); });
+    return use;
 }
 
 std::uint64_t bytes_sent(const Detail& detail, core::BootNs from, core::BootNs to) {
@@ -115,6 +132,7 @@ Finding longer(const Scene& scene, Leaves leaves, ScopeKind kind, std::optional<
                            0.92, std::nullopt}};
     const bool overflows = queue_overflows(scene, leaves);
     if (own || uplink || overflows) finding.root = FailureType::network_congestion;
+    if (kind != ScopeKind::destination) finding.severity = model::Severity::critical;
     finding.first_affected = worst.shift.since;
     std::vector<std::string> names;
     for (const Leaf& leaf : leaves) {
@@ -166,6 +184,31 @@ Leaves take_own_upload(const Scene& scene, Leaves& leaves) {
     return slowed;
 }
 
+// Regions of which nearly all that is in use has become slower while another is as quick as ever. Takes their
+// leaves out of `leaves`.
+std::map<std::string, Leaves> take_slow_regions(const Scene& scene, const InUse& use, Leaves& leaves) {
+    std::map<std::string, Leaves> slow;
+    if (scene.regions.empty()) return slow;
+    std::map<std::string, std::set<AddressKey>> slower;
+    for (const AddressKey& key : use.slower) {
+        if (const auto region = scene.regions.of(key.ip)) slower[*region].insert(key);
+    }
+    for (const auto& [region, keys] : slower) {
+        const auto inside = [&, &region = region](const AddressKey& key) {
+            return scene.regions.of(key.ip) == region;
+        };
+        const auto quick = static_cast<std::size_t>(std::ranges::count_if(use.quick, inside));
+        const double share = static_cast<double>(keys.size()) / static_cast<double>(keys.size() + quick);
+        if (keys.size() < several || share < share_of_use || quick == use.quick.size()) continue;
+        std::erase_if(leaves, [&, &region = region](const Leaf& leaf) {
+            const bool here = scene.regions.of(leaf.ip()) == region;
+            if (here) slow[region].push_back(leaf);
+            return here;
+        });
+    }
+    return slow;
+}
+
 Finding behind_own_upload(const Scene& scene, Leaves slowed) {
     std::set<model::IpAddress> addresses;
     std::set<model::Prefix> blocks;
@@ -204,17 +247,20 @@ std::vector<Finding> judge_latency(const Scene& scene, const std::set<Destinatio
         addresses.insert({key.endpoint.ip, key.netns});
     }
     if (leaves.empty()) return {};
-    const bool many =
-        addresses.size() >= several &&
-        static_cast<double>(addresses.size()) >= share_of_use * static_cast<double>(addresses_judged(scene));
+    const InUse use = in_use(scene, onset_of(leaves));
+    std::set<model::Prefix> slower_blocks;
+    for (const AddressKey& key : use.slower) slower_blocks.insert(model::Prefix::sibling_block(key.ip));
+    const bool many = addresses.size() >= several && use.share() >= share_of_use;
     std::vector<Finding> findings;
-    if (many && blocks.size() > 1) {
+    if (many && slower_blocks.size() > 1) {
         findings.push_back(longer(scene, leaves, ScopeKind::uplink, std::nullopt));
         return findings;
     }
     if (Leaves slowed = take_own_upload(scene, leaves); !slowed.empty()) {
         findings.push_back(behind_own_upload(scene, std::move(slowed)));
     }
+    for (auto& [region, group] : take_slow_regions(scene, use, leaves))
+        findings.push_back(longer(scene, std::move(group), ScopeKind::region, region));
     std::map<std::string, Leaves> places;
     for (const Leaf& leaf : leaves) {
         const model::Prefix block = model::Prefix::sibling_block(leaf.ip());

@@ -45,7 +45,8 @@ std::uint32_t needed(const Scene& scene, const Destination& destination, Outcome
                                                     : std::max(lost_on_the_way(scene, destination.key),
                                                                lost_at_first(scene, destination));
     const double failed = static_cast<double>(destination.background_failure_share);
-    const double share = std::clamp(std::max(failed, lost), 0.01, 0.9);
+    const double elsewhere = cls == OutcomeClass::silent ? scene.lost_for_good : 0;
+    const double share = std::clamp(std::max({failed, lost, elsewhere}), 0.01, 0.9);
     return std::clamp(static_cast<std::uint32_t>(std::ceil(std::log(chance) / std::log(share))), fewest,
                       most);
 }
@@ -75,6 +76,14 @@ bool scanned(const Scene& scene, const FailureRun& run) {
     return run.scanned || (process != nullptr && process->scans(run.last_at_ns));
 }
 
+// Retries of one process are no observations of their own, but they tell how long nothing has worked: longer
+// than a restart takes, with an answer each time.
+bool outlasts_a_restart(const Destination& destination) {
+    const FailureRun& run = *destination.run;
+    return destination.ever_worked() && run.observations >= 2 && run.attempts >= fewest &&
+           destination.dominant() != OutcomeClass::silent && run.last_at_ns - run.first_at_ns >= restart_ns;
+}
+
 core::BootNs onset_of(const Leaf& leaf) { return leaf.run().first_start_ns; }
 
 }  // namespace
@@ -90,7 +99,8 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
     const bool others_may_move = !looked_since && run.stalled_rtos < destination.flows;
     const std::uint32_t stalls = moved_since || others_may_move ? 0 : run.stalled_rtos;
     const std::uint32_t told = run.observations - (moved_since ? run.flow_observations : 0);
-    const std::uint32_t units = destination.overdue_syns(scene.now) + stalls + told;
+    const std::uint32_t units =
+        destination.overdue_syns(scene.now) + stalls + told + (outlasts_a_restart(destination) ? 1 : 0);
     const std::uint32_t enough = needed(scene, destination, leaf.cls);
     const bool silent_alone = leaf.cls == OutcomeClass::silent && destination.ever_worked() &&
                               units + destination.overdue_first_syns(scene.now) > 0 &&

@@ -50,6 +50,9 @@ void note_retries(Finding& finding, const Scene& scene, const Handshakes::Summar
 bool data_passes(const Scene& scene, const Partial& partial) {
     const Address* address = scene.destinations.find_address(partial.address());
     if (address == nullptr || !address->quality) return false;
+    // SYNs are lost by chance, too, where packets are.
+    if (address->quality->forward_alarms(scene.now) || address->quality->reverse_alarms(scene.now))
+        return false;
     const core::BootNs onset = partial.destination->detail->handshakes_made.onset();
     const auto window =
         address->quality->window(scene.now, std::min(judged_span_ns, scene.now - std::min(scene.now, onset)));
@@ -195,6 +198,20 @@ std::vector<Finding> judge_limits(const Scene& scene, const std::set<Destination
             findings.push_back(too_many(scene, *destination));
     }
     return findings;
+}
+
+double share_lost_for_good(const Scene& scene, const std::set<DestinationKey>& suspects) {
+    std::set<AddressKey> addresses;
+    double share = 0;
+    for (const DestinationKey& key : suspects) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr || !destination->detail) continue;
+        const Handshakes& made = destination->detail->handshakes_made;
+        if (!made.partly_lost(scene.now) || !made.summary().sticky()) continue;
+        addresses.insert({key.endpoint.ip, key.netns});
+        share = std::max(share, made.summary().share());
+    }
+    return addresses.size() >= several ? share : 0;
 }
 
 std::vector<Finding> judge_handshakes(const Scene& scene, const std::set<DestinationKey>& suspects) {

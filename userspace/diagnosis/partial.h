@@ -17,6 +17,9 @@ namespace netwatch::diagnosis {
 [[nodiscard]] bool may_be_limited(const Scene& scene, const Destination& destination);
 [[nodiscard]] bool is_limited(const Scene& scene, const Destination& destination);
 
+// Several addresses lose some attempts for good and make others: the largest share. 0: they do not.
+[[nodiscard]] double share_lost_for_good(const Scene& scene, const std::set<DestinationKey>& suspects);
+
 [[nodiscard]] std::vector<Finding> judge_handshakes(const Scene& scene,
                                                     const std::set<DestinationKey>& suspects);
 

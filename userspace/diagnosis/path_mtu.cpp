@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace netwatch::diagnosis {
 namespace {
 
@@ -105,6 +107,18 @@ Finding not_arriving(const Scene& scene, const AddressKey& key, const Address& a
     return finding;
 }
 
+// Small segments have been lost since then, and retransmissions may be: a hole that lasts is no proof that
+// only full ones are.
+bool loses_all_sizes(const Address& address, core::BootNs since, core::BootNs now) {
+    constexpr double much = 0.05;
+    if (!address.quality) return false;
+    const auto window = address.quality->window(now, now - std::min(since, now) + core::ns_per_s);
+    const auto resent = static_cast<double>(window.resent);
+    const double there = window.loss_share().value_or(0);
+    const double back = resent / std::max(static_cast<double>(window.segments_in) + resent, 1.0);
+    return std::max(there, back) > much;
+}
+
 bool arrivals_missing(const Address& address, core::BootNs now) {
     const auto& arrivals = address.full_arrivals;
     return arrivals && (arrivals->swallowed(now) || arrivals->stops_midway(now));
@@ -130,6 +144,7 @@ std::vector<Finding> judge_path_mtu(const Scene& scene, const std::set<AddressKe
         const bool there = address->full_segments && address->full_segments->swallowed(scene.now);
         if (!there && !arrivals_missing(*address, scene.now)) continue;
         const core::BootNs onset = there ? address->full_segments->onset() : address->full_arrivals->onset();
+        if (!there && loses_all_sizes(*address, onset, scene.now)) continue;
         const Destination* reached = reached_since(scene, key, *address, onset);
         if (reached == nullptr) continue;
         findings.push_back(there ? swallowed(scene, key, *address, *reached)

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace netwatch::diagnosis {
 namespace {
@@ -57,7 +59,8 @@ void PathQuality::add(const FlowDelta& delta) {
     const double lost_in = delta.resent ? *delta.resent : out_of_order / arrivals_per_hole;
     const core::BootNs start = delta.at - delta.at % core::ns_per_s;
     if (seconds_.empty() || seconds_.back().at < start) {
-        seconds_.push_back({.at = start, .sum = {}});
+        if (last_loss_at_ + seconds_kept * core::ns_per_s >= start) rate_limit_ = look_for_limit();
+        seconds_.push_back({.at = start, .sum = {}, .scatter = {}, .passed = 0});
         if (seconds_.size() > seconds_kept) seconds_.pop_front();
     }
     ++looks_;
@@ -66,6 +69,8 @@ void PathQuality::add(const FlowDelta& delta) {
     sum.segments += delta.segments;
     sum.segments_in += delta.segments_in;
     sum.lost += delta.lost;
+    seconds_.back().scatter.add(delta.lost,
+                                delta.segments + static_cast<std::uint64_t>(std::max(delta.lost, 0)));
     sum.needless += delta.needless;
     sum.out_of_order += out_of_order;
     sum.resent += delta.resent.value_or(0);
@@ -91,7 +96,8 @@ void PathQuality::add(const FlowDelta& delta) {
     }
     const double bad = std::max(last_share_, forward_bad);
     const double hits = std::max<double>(delta.lost, 0) + delta.needless + lost_in;
-    const double misses = std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
+    seconds_.back().passed += std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
+    const double misses = would_show() ? std::exchange(seconds_.back().passed, 0.0) : 0;
     recovery_ += misses * std::log((1 - healthy_share) / (1 - bad)) - hits * std::log(bad / healthy_share);
     recovery_ = std::clamp(recovery_, 0.0, healed_odds);
 }
@@ -179,6 +185,31 @@ core::BootNs PathQuality::onset(core::BootNs now) const {
         if (test->alarms(now)) earliest = std::min(earliest, test->onset());
     }
     return earliest;
+}
+
+std::optional<double> PathQuality::scatter(core::BootNs now) const {
+    Scatter all;
+    Scatter since_loss;
+    for (const Second& second : seconds_) {
+        if (second.at + judged_span_ns < now) continue;
+        if (second.sum.lost > 0) {
+            all += since_loss;
+            since_loss = second.scatter;
+        } else if (!since_loss.empty()) {
+            since_loss += second.scatter;
+        }
+    }
+    return all.index();
+}
+
+std::optional<RateLimit> PathQuality::look_for_limit() const {
+    if (last_loss_at_ == 0) return std::nullopt;
+    std::vector<LossSecond> since;
+    for (const Second& second : seconds_) {
+        if (since.empty() && second.sum.lost <= 0) continue;
+        since.push_back({second.sum.segments, second.sum.lost});
+    }
+    return diagnosis::rate_limit(since);
 }
 
 bool PathQuality::healed(core::BootNs now) const {

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "core/time.h"
+#include "diagnosis/loss_pattern.h"
 #include "diagnosis/recent.h"
 #include "netwatch/abi/record.h"
 
@@ -101,6 +102,10 @@ public:
 
     [[nodiscard]] bool forward_alarms(core::BootNs now) const;
     [[nodiscard]] bool reverse_alarms(core::BootNs now) const;
+    // How unevenly the losses on the way there are spread, from the first to the last second that has any.
+    [[nodiscard]] std::optional<double> scatter(core::BootNs now) const;
+    // The rate above which alone there is loss on the way there, where it is so.
+    [[nodiscard]] const std::optional<RateLimit>& rate_limit() const { return rate_limit_; }
     // Clean for long enough that the share last seen would have shown itself.
     [[nodiscard]] bool healed(core::BootNs now) const;
     void forget_alarm();
@@ -119,9 +124,17 @@ public:
     [[nodiscard]] bool mostly_passive() const { return passive_looks_ * 2 > looks_; }
 
 private:
+    // What tells of a healthy path: where only what comes too fast is lost, nothing slower does.
+    [[nodiscard]] bool would_show() const {
+        return !rate_limit_ || seconds_.back().sum.segments >= rate_limit_->knee;
+    }
+    [[nodiscard]] std::optional<RateLimit> look_for_limit() const;
+
     struct Second {
         core::BootNs at = 0;
         Window sum;
+        Scatter scatter;    // of the losses on the way there
+        double passed = 0;  // segments that tell of health once the second is busy enough to show loss
     };
     static constexpr std::size_t seconds_kept = 60;
     ShareTest forward_;
@@ -129,8 +142,9 @@ private:
     ShareTest arrivals_;
     Recent<Second> seconds_;
     core::BootNs last_loss_at_ = 0;
-    double last_share_ = 0;  // of the span judged, at the last loss
-    double recovery_ = 0;    // log likelihood of a healthy path against one that loses that share
+    double last_share_ = 0;                // of the span judged, at the last loss
+    std::optional<RateLimit> rate_limit_;  // as of the last loss
+    double recovery_ = 0;  // log likelihood of a healthy path against one that loses that share
     std::uint64_t looks_ = 0;
     std::uint64_t passive_looks_ = 0;
 };

@@ -13,7 +13,6 @@ namespace netwatch::diagnosis {
 namespace {
 
 using model::FailureType;
-using model::ScopeKind;
 using model::Severity;
 
 constexpr std::uint64_t judged_span_ns = 30 * core::ns_per_s;
@@ -33,78 +32,9 @@ constexpr std::uint64_t unread_ns = core::ns_per_s;  // two looks: a process at 
 constexpr std::uint64_t quiet_ns = 2 * core::ns_per_s;
 constexpr double flights_of_an_answer = 6;  // of 64 KiB, from a window of ten segments
 
-std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
-
 double threshold_us(const Answers& answers) {
     if (answers.baseline_us.count() < known_answers) return unknown_late_floor_us;
     return std::max(late_floor_us, late_factor * answers.baseline_us.quantile(0.99).value_or(0));
-}
-
-std::vector<DestinationKey> destinations_at(const Scene& scene, const AddressKey& key,
-                                            const Address& address) {
-    std::vector<DestinationKey> keys;
-    for (const std::uint16_t port : address.ports) {
-        const DestinationKey candidate{
-            {key.ip, port, model::Protocol::tcp}, model::Perspective::client, key.netns};
-        if (scene.destinations.find(candidate) != nullptr) keys.push_back(candidate);
-    }
-    return keys;
-}
-
-Finding lossy(const Scene& scene, const AddressKey& key, const Address& address, bool forward, bool reverse) {
-    const PathQuality& quality = *address.quality;
-    const core::BootNs onset = quality.onset(scene.now);
-    const auto window = quality.window(
-        scene.now, std::min(judged_span_ns, scene.now - std::min(onset, scene.now) + core::ns_per_s));
-    Finding finding;
-    finding.family = Family::loss;
-    finding.group = loss_group(key);
-    finding.confirmed = true;
-    finding.candidates = {{FailureType::packet_loss,
-                           forward && reverse ? "both"
-                           : forward          ? "forward"
-                                              : "reverse",
-                           forward ? 0.95 : 0.9, std::nullopt}};
-    finding.scope = {ScopeKind::destination, std::nullopt, {key.ip.to_string()}};
-    finding.first_affected = onset;
-    finding.members = destinations_at(scene, key, address);
-    if (quality.mostly_passive() && address.listener) {
-        finding.perspective = model::Perspective::server;
-        finding.destination = model::DestinationRef{.endpoint = address.listener->endpoint};
-        finding.members.insert(finding.members.begin(), *address.listener);
-    } else {
-        finding.destination = model::DestinationRef{.endpoint = {key.ip, 0, model::Protocol::tcp}};
-    }
-    finding.flows = std::max(window.lossy_flow_seconds, window.lossy_in_flow_seconds);
-    if (forward) {
-        note(finding, scene, "segments_lost", static_cast<double>(window.lost),
-             fmt::format("{} of {} segments lost on the way to it ({}), needless retransmissions taken off",
-                         window.lost, window.segments + static_cast<std::uint64_t>(window.lost),
-                         percent(window.loss_share().value_or(0))));
-    }
-    if (reverse && window.out_of_order > 0) {
-        note(finding, scene, "out_of_order_arrivals", static_cast<double>(window.out_of_order),
-             fmt::format("{} of {} arriving segments came behind a hole: at least {} lost on the way here",
-                         window.out_of_order, window.segments_in,
-                         percent(window.loss_in_share().value_or(0))));
-    }
-    if (reverse && window.resent > 0) {
-        note(finding, scene, "holes_resent", static_cast<double>(window.resent),
-             fmt::format(
-                 "{} holes in what arrived were filled by retransmissions: at least {} lost on the way here",
-                 window.resent, percent(window.loss_in_share().value_or(0))));
-    }
-    if (reverse && window.needless > 0) {
-        note(finding, scene, "needless_retransmissions", static_cast<double>(window.needless),
-             fmt::format("{} retransmissions were needless: their acknowledgements were lost on the way here",
-                         window.needless));
-    }
-    rule_out(finding, FailureType::host_unreachable, "connections are made and move data");
-    rule_out(finding, FailureType::latency_spike,
-             "round trips are not inflated: the loss is not a full queue");
-    rule_out(finding, FailureType::slow_service,
-             "segments are lost before the service sees or after it sent them");
-    return finding;
 }
 
 // What the late requests of the last 30 s say together.
@@ -253,10 +183,6 @@ bool path_clean(const Address* address, core::BootNs now) {
 
 }  // namespace
 
-std::string loss_group(const AddressKey& key) {
-    return fmt::format("loss {} {}", key.ip.to_string(), key.netns);
-}
-
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock) {
     const double threshold = threshold_us(answers);
     const bool is_late = look.time_us >= threshold;
@@ -313,18 +239,6 @@ std::size_t requests_waiting(const Answers& answers) {
 bool answers_healed(const Answers& answers, core::BootNs now) {
     const core::BootNs last_late = answers.late.empty() ? 0 : answers.late.back().at;
     return answers.prompt_since_late >= enough_late && last_late + quiet_ns <= now;
-}
-
-std::vector<Finding> judge_loss(const Scene& scene, const std::set<AddressKey>& suspects) {
-    std::vector<Finding> findings;
-    for (const AddressKey& key : suspects) {
-        const Address* address = scene.destinations.find_address(key);
-        if (address == nullptr || !address->quality) continue;
-        const bool forward = address->quality->forward_alarms(scene.now);
-        const bool reverse = address->quality->reverse_alarms(scene.now);
-        if (forward || reverse) findings.push_back(lossy(scene, key, *address, forward, reverse));
-    }
-    return findings;
 }
 
 std::vector<Finding> judge_service(const Scene& scene, const std::set<DestinationKey>& suspects) {

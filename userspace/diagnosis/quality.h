@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes wrong while connections work: loss on the way, and services that answer late over a healthy path.
-// Pure.
+// Services that answer late over a healthy path. Pure.
 #pragma once
 
 #include <set>
-#include <string>
 #include <vector>
 
 #include "diagnosis/finding.h"
@@ -13,15 +11,9 @@
 
 namespace netwatch::diagnosis {
 
-// Addresses whose path loses more than a healthy one.
-[[nodiscard]] std::vector<Finding> judge_loss(const Scene& scene, const std::set<AddressKey>& suspects);
-
 // Destinations whose answers come late although the path is clean both ways.
 [[nodiscard]] std::vector<Finding> judge_service(const Scene& scene,
                                                  const std::set<DestinationKey>& suspects);
-
-// The group of the finding of loss on the path to an address.
-[[nodiscard]] std::string loss_group(const AddressKey& key);
 
 // Takes one look at an answer into a destination's account of them. True if it was late.
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock);

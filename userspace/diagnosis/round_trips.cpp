@@ -27,6 +27,8 @@ constexpr std::array<std::pair<std::size_t, std::size_t>, 4> all_after{
 constexpr std::size_t known_samples = 12;
 // Smoothed round trips take their time to rise: what lies between before and now is neither.
 constexpr std::uint64_t transition_ns = 5 * core::ns_per_s;
+constexpr std::size_t few_before = 3;
+constexpr std::size_t few_since = 2;
 constexpr double mean_weight = 1.0 / 64;
 constexpr double floor_us = 5'000;
 constexpr double floor_share = 0.5;
@@ -59,6 +61,32 @@ std::optional<RoundTrips::Usual> RoundTrips::usual_before(std::size_t newest) co
     std::ranges::sort(values);
     const std::size_t top = before >= many_before ? (before - 1) * 95 / 100 : before - 1;
     return Usual{values[before / 2], values[top], before};
+}
+
+RoundTrips::Trend RoundTrips::trend(core::BootNs onset) const {
+    if (shift_) return Trend::slower;
+    std::vector<double> before;
+    std::vector<Sample> since;
+    for (const Sample& sample : latest_) {
+        if (sample.at + transition_ns < onset)
+            before.push_back(sample.us);
+        else if (sample.at >= onset)
+            since.push_back(sample);
+    }
+    if (since.empty()) return Trend::unknown;
+    Usual usual;
+    if (before.size() >= few_before) {
+        usual.high_us = std::ranges::max(before);
+        usual.median_us = median_of(std::move(before));
+    } else if (older_us_.count() > 0) {
+        usual = {*older_us_.quantile(0.5), *older_us_.quantile(0.95), older_us_.count()};
+    } else {
+        return Trend::unknown;
+    }
+    if (!exceeds(since.back(), usual, floor_share)) return Trend::quick;
+    const bool all =
+        std::ranges::all_of(since, [&](const Sample& s) { return exceeds(s, usual, floor_share); });
+    return all && since.size() >= few_since ? Trend::slower : Trend::unknown;
 }
 
 bool RoundTrips::exceeds(const Sample& sample, const Usual& usual, double share) const {

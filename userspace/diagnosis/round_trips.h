@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "core/time.h"
@@ -31,6 +32,10 @@ public:
     // The round trips have become longer, and still are.
     [[nodiscard]] const std::optional<Shift>& shift() const { return shift_; }
     [[nodiscard]] core::BootNs last_at() const { return latest_.empty() ? 0 : latest_.back().at; }
+    enum class Trend : std::uint8_t { unknown, quick, slower };
+    // What those since an onset say beside those before it; of few, too, for which there is no test. Others'
+    // shift has set the onset.
+    [[nodiscard]] Trend trend(core::BootNs onset) const;
     // Enough is known to judge.
     [[nodiscard]] bool known() const;
 

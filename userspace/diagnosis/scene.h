@@ -51,6 +51,7 @@ struct Scene {
     core::ClockAnchor anchor;
     core::BootNs now = 0;
     core::BootNs watching_since = 0;
+    double lost_for_good = 0;  // share of the attempts that several addresses lose alike; 0: they do not
 
     // Short enough that the absence of an earlier success says nothing.
     [[nodiscard]] bool watched_briefly() const { return now < watching_since + 600 * core::ns_per_s; }

@@ -296,7 +296,7 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
                       *change.srtt_us > 2 * counters.min_rtt_us + queue_floor_us;
 
     const std::uint32_t not_lost = socket.syn_retransmits + socket.local_retransmits + counters.dsack_dups;
-    const auto lost = static_cast<std::int32_t>(since(counters.total_retrans, not_lost));
+    auto lost = static_cast<std::int32_t>(since(counters.total_retrans, not_lost));
     const std::uint32_t original =
         since(counters.data_segs_out, since(counters.total_retrans, socket.syn_retransmits));
     // The first counters of a connection older than the agent cover a time that nobody watched: a start, no
@@ -350,6 +350,10 @@ FlowChange advance(Socket& socket, std::uint64_t sock, const netwatch_tcp_counte
                                                                : 0U;
     const auto into_dead_path = static_cast<std::int32_t>(unanswered + socket.stuck_flight +
                                                           (socket.stalled ? socket.timer_retransmits : 0));
+    // Of one timeout that is not answered yet, and the probe before it, the next look will tell.
+    const bool undecided = counts && counters.retransmits == 1 && counters.packets_out > 0;
+    const auto latest = std::min(static_cast<std::int32_t>(socket.timer_retransmits), 2);
+    if (undecided) lost -= std::min(latest, std::max(lost - socket.lost, 0));
     if (counts) path.lost = lost - socket.lost - std::min(into_dead_path, std::max(lost - socket.lost, 0));
     socket.stalled = comparable && !moved_on && lost > socket.lost;
     socket.stuck_flight = unanswered > 0 ? counters.packets_out : 0;

@@ -7,6 +7,7 @@
 #include "diagnosis/handshakes.h"
 #include "diagnosis/host_trouble.h"
 #include "diagnosis/latency.h"
+#include "diagnosis/loss.h"
 #include "diagnosis/partial.h"
 #include "diagnosis/path_mtu.h"
 #include "diagnosis/quality.h"
@@ -45,7 +46,8 @@ void Engine::State::judge() {
         return destination == nullptr || !destination->run || destination->run->over(now_);
     });
     for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
-    const Scene now = scene();
+    Scene now = scene();
+    now.lost_for_good = share_lost_for_good(now, strained_);
     std::vector<Finding> findings = exhaustion_.judge(now);
     std::ranges::move(judge_host(now, failing_), std::back_inserter(findings));
     std::ranges::move(close_waits_.judge(now), std::back_inserter(findings));
