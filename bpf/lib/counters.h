@@ -10,6 +10,7 @@ struct tcp_sock___total_rto {
     __u16 total_rto;
 } __attribute__((preserve_access_index));
 
+enum { HEARD_ACKNOWLEDGEMENT = 1, HEARD_DATA = 2 };
 enum { CHRONO_BUSY = 1, CHRONO_RWND_LIMITED = 2, CHRONO_SNDBUF_LIMITED = 3 };
 
 /* As tcp_get_info_chrono_stats() does: the running stretch belongs to the current type; busy is the sum of
@@ -89,6 +90,8 @@ static __always_inline void fill_counters(struct netwatch_tcp_counters *counters
     counters->pending = tp->inet_conn.icsk_pending;
     counters->ca_state = BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_ca_state);
     counters->state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+    /* The window was last updated by a segment that begins where the next is awaited: it held nothing. */
+    counters->heard = tp->snd_wl1 == tp->rcv_nxt ? HEARD_ACKNOWLEDGEMENT : HEARD_DATA;
     counters->sack_ok = BPF_CORE_READ_BITFIELD(tp, rx_opt.sack_ok) != 0;
     fill_timing(counters, tp);
     fill_queues(counters, tp);

@@ -113,10 +113,11 @@ TEST_F(RecordLayout, MembersLieWhereUserspaceReadsThem) {
     MEMBER_OFFSET(netwatch_socket_sample, passive);
     MEMBER_OFFSET(netwatch_listener_sample, drops);
     MEMBER_OFFSET(netwatch_tcp_counters, sack_ok);
+    MEMBER_OFFSET(netwatch_tcp_counters, heard);
     MEMBER_OFFSET(netwatch_process, comm);
     MEMBER_OFFSET(netwatch_tuple, protocol);
     MEMBER_OFFSET(netwatch_drop_key, family);
-    EXPECT_EQ(checked, 21);
+    EXPECT_EQ(checked, 22);
 }
 
 TEST_F(RecordLayout, EveryMapIsTheOneThatTheSensorExpects) {

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -240,6 +241,36 @@ TEST_F(SensorTest, WalksEarlierSocketsWithTheirOwner) {
     ASSERT_THAT(ends, SizeIs(1));
     EXPECT_EQ(ends[0].sockets, 2U);
     EXPECT_EQ(ends[0].listeners, 1U);
+}
+
+// What a request that went out in the tick of the answer before is told by.
+TEST_F(SensorTest, TellsWhoSpokeLast) {
+    open();
+    const auto address = ipv4("127.0.0.1", 7005);
+    const auto listener = listen_on(address);
+    const auto client = connect_to(address);
+    ASSERT_EQ(client.error, 0);
+    const core::Fd server(::accept(listener.get(), nullptr, nullptr));
+    const auto heard_by_client = [&] {
+        walk();
+        const auto samples = all<netwatch_socket_sample>();
+        const auto latest = std::ranges::find(samples.rbegin(), samples.rend(), 7005,
+                                              [](const auto& sample) { return sample.tuple.remote_port; });
+        return latest == samples.rend() ? 0 : latest->counters.heard;
+    };
+    char text[8];
+    ASSERT_EQ(::write(client.socket.get(), "ask", 3), 3);
+    ASSERT_EQ(::read(server.get(), text, sizeof text), 3);
+    ASSERT_EQ(::write(server.get(), "answer", 6), 6);
+    ASSERT_EQ(::read(client.socket.get(), text, sizeof text), 6);
+    EXPECT_EQ(heard_by_client(), 2);
+    ASSERT_EQ(::write(client.socket.get(), "ask", 3), 3);
+    tcp_info info{};
+    do {  // until the server's kernel has acknowledged it, a few ticks later at most
+        socklen_t length = sizeof info;
+        ASSERT_EQ(::getsockopt(client.socket.get(), IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    } while (info.tcpi_unacked > 0);
+    EXPECT_EQ(heard_by_client(), 1);
 }
 
 TEST_F(SensorTest, OtherNamespacesAreCountedAndNotTold) {

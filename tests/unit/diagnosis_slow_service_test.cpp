@@ -382,5 +382,120 @@ TEST(DiagnosisSlowService, RequestsThatWaitBesideOnesThatAreAnsweredAreLongPolls
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
 }
 
+// Connections of a pool: segment for segment a request and its answer. At each look both the last request and
+// the last answer, or word of the server, are `ago_s` old: they came within one tick.
+struct Pool {
+    enum class Last : std::uint8_t { request = 1, answer = 2 };
+
+    explicit Pool(Story& teller, std::size_t size = 5, double from_s = 0.1) : story(teller) {
+        while (flows.size() < size)
+            flows.push_back(story.flow(from_s + 0.05 * static_cast<double>(flows.size()), api));
+    }
+    void look(int second, std::uint32_t asked, std::uint32_t answered, Last last, double ago_s) {
+        for (Flow& flow : flows) {
+            if (asked > 0) flow.sends(asked);
+            if (answered > 0) flow.receives(answered);
+            flow.counters.heard = static_cast<std::uint8_t>(last);
+            flow.since(ago_s, ago_s);
+            story.look(second, flow);
+        }
+    }
+    void work(int from_s, int to_s) {
+        for (int second = from_s; second <= to_s; ++second) look(second, 7, 7, Last::answer, 0.3);
+    }
+    Story& story;
+    std::vector<Flow> flows;
+};
+
+TEST(DiagnosisSlowService, ARequestInTheTickOfTheAnswerBeforeIsTimed) {
+    Story story;
+    Pool pool(story);
+    pool.work(1, 20);
+    for (int second = 21; second <= 40; second += 2) {
+        pool.look(second, second == 21 ? 3 : 4, second == 21 ? 2 : 4, Pool::Last::request, 0.8);
+        pool.look(second + 1, 0, 0, Pool::Last::request, 1.8);
+    }
+    Watch watch(story);
+    watch.until(40);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.type, FailureType::slow_service);
+    EXPECT_LE(alarm.first_affected_at, support::utc(20.3));
+}
+
+// Sessions whose last word comes in the tick of their answer may have waited as long as the pool beside them.
+TEST(DiagnosisSlowService, SessionsThatSayGoodbyeAreNotPromptBesideAPoolThatWaits) {
+    Story story;
+    Pool pool(story);
+    pool.work(1, 20);
+    for (int second = 21; second <= 40; second += 2) {
+        pool.look(second, second == 21 ? 3 : 4, second == 21 ? 2 : 4, Pool::Last::request, 0.8);
+        pool.look(second + 1, 0, 0, Pool::Last::request, 1.8);
+        Pool sessions(story, 6, second + 0.1);
+        sessions.look(second + 1, 3, 2, Pool::Last::request, 0.01);
+    }
+    Watch watch(story);
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().type, FailureType::slow_service);
+}
+
+TEST(DiagnosisSlowService, APoolThatRestsAfterItsAnswersIsNotLate) {
+    Story story;
+    Pool pool(story);
+    pool.work(1, 20);
+    for (int second = 21; second <= 100; ++second) {
+        const int resting_s = second % 20;
+        // A probe of whether the peer is there is answered by a bare acknowledgement.
+        const auto last = resting_s > 15 ? Pool::Last::request : Pool::Last::answer;
+        pool.look(second, resting_s == 0 ? 7 : 0, resting_s == 0 ? 7 : 0, last, resting_s + 0.1);
+    }
+    Watch watch(story);
+    watch.until(100);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+TEST(DiagnosisSlowService, LastWordsInTheTickOfTheAnswerAreNoRequests) {
+    Story story;
+    Pool pool(story);
+    for (int second = 1; second <= 100; ++second) {
+        const int resting_s = second % 5;
+        pool.look(second, resting_s == 0 ? 8 : 0, resting_s == 0 ? 7 : 0, Pool::Last::request,
+                  resting_s + 0.1);
+    }
+    Watch watch(story);
+    watch.until(100);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+// As HTTP/2 tells now and then that there is room again.
+TEST(DiagnosisSlowService, ALastWordNowAndThenMakesNothingLate) {
+    Story story;
+    Pool pool(story, 2);
+    pool.work(1, 15);
+    for (int second = 16; second <= 100; ++second) {
+        const int resting_s = second % 5;
+        const bool one_more = second % 20 < 5;
+        pool.look(second, resting_s == 0 ? (one_more ? 8 : 7) : 0, resting_s == 0 ? 7 : 0,
+                  one_more ? Pool::Last::request : Pool::Last::answer, resting_s + 0.1);
+    }
+    Watch watch(story);
+    watch.until(100);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
+// The server asks whether its clients are there, and they say so.
+TEST(DiagnosisSlowService, WhoAnswersItsServerAtOnceAwaitsNothing) {
+    Story story;
+    Pool pool(story);
+    pool.work(1, 15);
+    for (int second = 16; second <= 100; ++second) {
+        const int resting_s = second % 12;
+        pool.look(second, resting_s == 0 ? 1 : 0, resting_s == 0 ? 1 : 0, Pool::Last::request,
+                  resting_s + 0.1);
+    }
+    Watch watch(story);
+    watch.until(100);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -115,6 +115,7 @@ struct Answers {
         bool beyond_usual = false;        // what is usual was known
         std::uint64_t prompt_before = 0;  // `prompt` at that time
         bool released = false;  // answered together with others, after a silence of the whole service
+        bool counted = false;   // as AnswerLook says
     };
     Recent<Late> late;               // of the last 30 s
     core::BootNs last_prompt = 0;    // when an answer last came in its usual time

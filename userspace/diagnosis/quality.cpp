@@ -181,12 +181,20 @@ bool path_clean(const Address* address, core::BootNs now) {
            window.loss_in_share().value_or(0) < clean_share && window.open_holes == 0;
 }
 
+// Some of its requests wait or waited, by the count of segments.
+bool is_known_to_wait(const Answers& answers, core::BootNs now) {
+    return std::ranges::any_of(answers.late, [&](const Answers::Late& late) {
+        return late.counted && late.at + judged_span_ns >= now;
+    });
+}
+
 }  // namespace
 
 bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::uint64_t sock) {
     const double threshold = threshold_us(answers);
     const bool is_late = look.time_us >= threshold;
     const bool arrived = look.state == AnswerState::arrived;
+    if (look.last_word && is_known_to_wait(answers, at)) return false;  // as this one may, too
     if (arrived) {
         if (requests_waiting(answers) >= enough_late) answers.silence_ended = at;
         answers.last_answer = std::max(answers.last_answer, at);
@@ -216,7 +224,8 @@ bool add_answer(Answers& answers, const AnswerLook& look, core::BootNs at, std::
     } else {
         const core::BootNs asked_at = at - std::min(at, static_cast<core::BootNs>(look.time_us * 1000));
         const bool beyond_usual = answers.baseline_us.count() >= known_answers;
-        answers.late.push_back({at, look.time_us, look.state, sock, asked_at, beyond_usual, answers.prompt});
+        answers.late.push_back({at, look.time_us, look.state, sock, asked_at, beyond_usual, answers.prompt,
+                                false, look.counted});
     }
     while (answers.late.size() > 64 ||
            (!answers.late.empty() && answers.late.front().at + judged_span_ns < at)) {

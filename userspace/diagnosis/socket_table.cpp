@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::uint64_t small_answer_bytes = 65'536;             // a larger one takes its time for its size
 constexpr std::uint64_t same_request_ns = 20 * core::ns_per_ms;  // two readings in jiffies of one instant
+constexpr std::uint64_t rest_ns = 50 * core::ns_per_ms;          // an exchange is over then
+constexpr std::uint32_t enough_turns = 10;
+constexpr std::uint8_t heard_acknowledgement = 1;
 constexpr double told_from_us = 1e6;  // a shorter wait at a look says too little of how long it became
 constexpr std::uint32_t queue_floor_us = 5'000;  // on a LAN any ratio of round trips explodes
 
@@ -29,14 +32,51 @@ T since(T now, std::type_identity_t<T> before) {
     return now > before ? static_cast<T>(now - before) : T{0};
 }
 
+bool is_acknowledged(const netwatch_tcp_counters& now) {
+    return now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
+}
+
+// Where each request and each answer is one segment, as between a pool and its database, one more was sent
+// than at every rest before while an answer is awaited. Words that nobody answers, pushes and answers of
+// several segments change what a rest finds: such a connection does not take turns, and tells nothing.
+class Turns {
+public:
+    Turns(const Socket& socket, const netwatch_tcp_counters& now)
+        : surplus_(now.data_segs_out - now.total_retrans + socket.syn_retransmits - now.data_segs_in),
+          more_(surplus_ - socket.surplus),
+          known_(socket.turns >= enough_turns),
+          spoke_last_(now.heard == heard_acknowledgement) {}
+    // Though its request may have gone out within the tick in which the answer before it came.
+    [[nodiscard]] bool owes_answer() const { return known_ && more_ == 1 && spoke_last_; }
+    [[nodiscard]] bool are_even() const { return known_ && more_ == 0; }
+    [[nodiscard]] bool has_last_word() const { return spoke_last_ && !are_even(); }
+    void rest(Socket& socket, const netwatch_tcp_counters& now) const {
+        socket.turns = more_ == 0 ? socket.turns + since(now.data_segs_in, socket.segments_in) : 0;
+        socket.surplus = surplus_;
+    }
+
+private:
+    std::uint32_t surplus_;
+    std::uint32_t more_;
+    bool known_;
+    bool spoke_last_;
+};
+
 // A request was sent and acknowledged: is its answer here?
 std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_counters& now, core::BootNs at,
                                          std::uint32_t hz, Life life) {
     // What an older connection did before it was first looked at is no news.
     if (socket.passive || now.bytes_sent == 0 || !(socket.looked_at || socket.young)) return std::nullopt;
+    const Turns turns(socket, now);
+    const bool same_tick = now.since_received_jiffies == now.since_sent_jiffies;
     const bool received_later =
         now.since_received_jiffies <= now.since_sent_jiffies && now.bytes_received > 0;
-    if (received_later) {
+    const bool answered_meanwhile = now.bytes_received > socket.bytes_received;
+    const bool told = socket.waited_us >= told_from_us && answered_meanwhile;
+    const bool owes = same_tick && turns.owes_answer();
+    if (received_later && !owes) {
+        if (is_acknowledged(now) && now.since_received_jiffies * core::ns_per_s / hz >= rest_ns)
+            turns.rest(socket, now);
         // Only an answer that came since the last look is news, and only a small one is timed by its end.
         // What is pushed after it answers no request.
         const core::BootNs asked_at = at - std::min(at, now.since_sent_jiffies * core::ns_per_s / hz);
@@ -46,24 +86,27 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
         if (pushed) return std::nullopt;
         const std::uint64_t size = now.bytes_received - (socket.looked_at ? socket.bytes_received : 0);
         if (size == 0 || size > small_answer_bytes) return std::nullopt;
-        return AnswerLook{to_us(now.since_sent_jiffies - now.since_received_jiffies, hz),
-                          AnswerState::arrived, size <= now.mss_bytes};
+        const double took_us = to_us(now.since_sent_jiffies - now.since_received_jiffies, hz);
+        // Whatever was asked and answered since: the answer that was waited for came late.
+        const double least_us = told && turns.are_even() ? socket.waited_us : 0;
+        return AnswerLook{.time_us = std::max(took_us, least_us),
+                          .state = AnswerState::arrived,
+                          .one_segment = size <= now.mss_bytes,
+                          .counted = least_us > 0,
+                          .last_word = same_tick && turns.has_last_word()};
     }
     // The next request is out already: the answer to the last one took at least as long as it was seen waited
     // for.
-    const bool answered_meanwhile = now.bytes_received > socket.bytes_received;
-    if (socket.waited_us >= told_from_us && answered_meanwhile)
-        return AnswerLook{socket.waited_us, AnswerState::arrived};
-    const bool acknowledged = now.unacked_bytes == 0 && now.unsent_bytes == 0 && now.packets_out == 0;
-    if (!acknowledged) return std::nullopt;
+    if (told) return AnswerLook{.time_us = socket.waited_us, .state = AnswerState::arrived, .counted = owes};
+    if (!is_acknowledged(now)) return std::nullopt;
     const double waited_us = to_us(now.since_sent_jiffies, hz);
     // In many protocols the client has the last word and then rests; only a connection on which nothing ever
     // came back, not even behind a hole, tells a client that gave up.
     const bool mute = now.bytes_received == 0 && now.rcv_ooopack == 0;
-    if (life == Life::left && mute) return AnswerLook{waited_us, AnswerState::given_up};
+    if (life == Life::left && mute) return AnswerLook{.time_us = waited_us, .state = AnswerState::given_up};
     constexpr std::uint8_t tcp_established = 1;
     if (life != Life::alive || now.state != tcp_established) return std::nullopt;
-    return AnswerLook{waited_us, AnswerState::awaited};
+    return AnswerLook{.time_us = waited_us, .state = AnswerState::awaited, .counted = owes};
 }
 
 // An acknowledgement that is lost lets a timer send again what has arrived. What SACK blocks cause to be sent

@@ -19,6 +19,8 @@ struct AnswerLook {
     double time_us = 0;  // from the request to the answer, or how long it was waited for
     AnswerState state = AnswerState::awaited;
     bool one_segment = false;  // an answer that a path of any MTU lets through
+    bool counted = false;      // that it is owed, or was, is told by the count of segments
+    bool last_word = false;  // the client spoke after it, in the same tick: that may be a request that waits
 };
 
 // What is known of a connection's life at a look.
@@ -74,8 +76,10 @@ struct Socket {
     core::BootNs shut_since = 0;  // the peer's window, at the last look; 0: it is open
     core::BootNs hole_since = 0;  // segments wait behind a hole, and nothing arrives in order; 0: not so
     std::uint32_t rwnd_limited_jiffies = 0;
-    double waited_us = 0;         // for an answer, at the last look; 0: not waiting
-    core::BootNs asked_at = 0;    // when the flight was sent of which nothing is acknowledged; 0: none
+    double waited_us = 0;       // for an answer, at the last look; 0: not waiting
+    std::uint32_t surplus = 0;  // data segments sent more than received, when it last rested after an answer
+    std::uint32_t turns = 0;    // data segments received while every rest found that surplus
+    core::BootNs asked_at = 0;  // when the flight was sent of which nothing is acknowledged; 0: none
     std::uint64_t rested_ns = 0;  // before that, at least
     std::uint8_t contrast = 0;  // its unanswered timeouts in a row when a later SYN was answered; 0: not yet
     std::uint8_t silent_looks = 0;  // that found more of them since

@@ -212,7 +212,8 @@ struct netwatch_tcp_counters {
     __u8 ca_state; /* 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss */
     __u8 state;    /* TCP_ESTABLISHED 1 … TCP_NEW_SYN_RECV 12 */
     __u8 sack_ok;  /* the peer announced SACK: DSACKs can be trusted to come */
-    __u8 reserved;
+    __u8 heard;    /* the latest from the peer: 1 a bare acknowledgement, 2 data; 0 not known (recordings of
+                      before) */
 };
 
 struct netwatch_close {
