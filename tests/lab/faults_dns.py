@@ -35,10 +35,10 @@ def resolver_cut_off(rig: Rig, family: int, ip: str) -> Fault:
     return Fault(_label("resolver_silent", ip), heal, lambda: counted(rig, "r2"))
 
 
-def forwarder_killed(back: Unbound, ip: str) -> Fault:
-    """What the resolver asks itself is gone: it answers SERVFAIL."""
-    back.stop()
-    return Fault(_label("servfail", ip), back.start)
+def validation_broken(unbound: Unbound, ip: str) -> Fault:
+    """The resolver begins to validate with a key that is not the zone's: it answers SERVFAIL."""
+    unbound.restart(validates=True)
+    return Fault(_label("servfail", ip), unbound.restart)
 
 
 def refused(unbound: Unbound, ip: str) -> Fault:

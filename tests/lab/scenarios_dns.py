@@ -137,8 +137,8 @@ DNS: list[Scenario] = [
     ),
     *fault("resolver_silent", 2, "the resolver answers nothing", _prepare, _silent, families=(4, 6)),
     *fault(
-        "resolver_servfail", 3, "the resolver's forwarder is gone: SERVFAIL", _forwarding,
-        lambda lab: faults_dns.forwarder_killed(lab.back, lab.ip(lab.victim)), families=(4, 6),
+        "resolver_servfail", 3, "the resolver validates with a wrong key: SERVFAIL", _forwarding,
+        lambda lab: faults_dns.validation_broken(lab.unbound, lab.ip(lab.victim)), families=(4, 6),
     ),
     *fault(
         "resolver_refuses", None, "the resolver's access list shuts this host out", _prepare,

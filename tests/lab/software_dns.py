@@ -37,7 +37,8 @@ server:
     do-not-query-localhost: no
     cache-max-ttl: 0
     cache-max-negative-ttl: 0
-    module-config: "iterator"
+    module-config: "{modules}"
+{anchor}
     interface-automatic: yes
 {data}
 remote-control:
@@ -53,10 +54,17 @@ forward-zone:
 """
 
 
+# The key of another zone: nothing below this one validates.
+_ANCHOR = f"""\
+    trust-anchor: "{ZONE}. DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"
+"""
+
+
 class Unbound:
     def __init__(self, rig: Rig, host: str, names: dict[str, list[str]], port: int = 53, forwards: bool = False):
         self.rig, self.host, self.names, self.port, self.forwards = rig, host, names, port, forwards
         self.access = "allow"
+        self.validates = False
         self.directory = rig.directory / f"unbound-{host}-{port}"
         self.directory.mkdir()
         self.process: subprocess.Popen | None = None
@@ -71,9 +79,9 @@ class Unbound:
     def stop(self) -> None:
         namespaces.stop(self.process)
 
-    def restart(self, access: str) -> None:
+    def restart(self, access: str = "allow", validates: bool = False) -> None:
         self.stop()
-        self.access = access
+        self.access, self.validates = access, validates
         self.start()
 
     def control(self, *words: str) -> None:
@@ -92,7 +100,8 @@ class Unbound:
             data += "".join(f'    local-data: "{line}"\n' for name in self.names for line in records(name, self.names[name]))
         text = _UNBOUND_CONFIG.format(
             directory=self.directory, port=self.port, data=data, access=self.access,
-            forward=_FORWARD if self.forwards else "",
+            forward=_FORWARD if self.forwards else "", modules="validator iterator" if self.validates else "iterator",
+            anchor=_ANCHOR if self.validates else "",
         )  # fmt: skip
         (self.directory / "unbound.conf").write_text(text)
 

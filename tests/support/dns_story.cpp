@@ -16,7 +16,11 @@ constexpr std::uint16_t type_aaaa = 28;
 
 }  // namespace
 
-DnsStory::DnsStory(Story& story, std::string resolver) : story_(story), resolver_(std::move(resolver)) {}
+DnsStory::DnsStory(Story& story, std::string resolver) : story_(story), resolver_(std::move(resolver)) {
+    // Sockets of its own, whatever other resolvers the story has.
+    for (const char c : resolver_) socks_ = socks_ * 31 + static_cast<unsigned char>(c);
+    socks_ &= ~0xffffULL;
+}
 
 netwatch_dns_message DnsStory::message(double at, std::uint64_t sock, std::uint16_t id, std::string_view name,
                                        std::uint16_t type, Who who) const {
@@ -108,11 +112,15 @@ DnsStory& DnsStory::is_refused(double at, std::string_view name, Who who) {
     return *this;
 }
 
-DnsStory& DnsStory::asks_from(std::uint64_t sock, double at, std::string_view name, bool answered, Who who) {
-    const auto id = static_cast<std::uint16_t>(at * 100);
-    question(at, sock, id, name, type_a, who);
-    if (answered) answer(at + 0.002, sock, id, name, type_a, 0, "10.1.0.1");
+DnsStory& DnsStory::asks(std::uint64_t sock, double at, std::uint16_t id, std::string_view name,
+                         std::uint16_t type, Who who, bool answered) {
+    question(at, sock, id, name, type, who);
+    if (answered) answer(at + 0.002, sock, id, name, type, 0, type == type_a ? "10.1.0.1" : "");
     return *this;
+}
+
+DnsStory& DnsStory::asks_from(std::uint64_t sock, double at, std::string_view name, bool answered, Who who) {
+    return asks(sock, at, static_cast<std::uint16_t>(at * 100), name, type_a, who, answered);
 }
 
 }  // namespace netwatch::support

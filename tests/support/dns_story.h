@@ -29,6 +29,9 @@ public:
     DnsStory& is_refused(double at, std::string_view name, Who who = {2214, "getent"});
     // From one socket that the asker keeps, A only; `answered` or not.
     DnsStory& asks_from(std::uint64_t sock, double at, std::string_view name, bool answered, Who who);
+    // One question, answered after two milliseconds or not.
+    DnsStory& asks(std::uint64_t sock, double at, std::uint16_t id, std::string_view name, std::uint16_t type,
+                   Who who, bool answered);
     // The same every so often, over three names, by a process for each.
     template <typename Once>
     DnsStory& repeat(double from, double to_s, double every, Once once) {

@@ -87,19 +87,24 @@ DnsReader::Key DnsReader::key_of(const netwatch_payload& payload) {
     return {payload.sock, payload.direction, datagram ? payload.length : 0};
 }
 
+void DnsReader::forget(Key key) {
+    const auto found = unfinished_.find(key);
+    if (found == unfinished_.end()) return;
+    by_age_.erase(found->second.begun);
+    unfinished_.erase(found);
+}
+
 DnsReader::Unfinished* DnsReader::gather(const netwatch_payload& payload) {
     const Key key = key_of(payload);
     const std::span part(payload.bytes, std::min<std::size_t>(payload.captured, sizeof payload.bytes));
-    auto found = unfinished_.find(key);
     if (payload.offset == 0) {
-        if (found != unfinished_.end()) unfinished_.erase(found);
-        if (unfinished_.size() >= most_unfinished)
-            unfinished_.erase(std::ranges::min_element(unfinished_, {},
-                                                       [](const auto& entry) { return entry.second.begun; }));
-        found = unfinished_.emplace(key, Unfinished{payload, {}, 0, ++begun_}).first;
-    } else if (found == unfinished_.end() || found->second.bytes.size() != payload.offset) {
-        return nullptr;
+        forget(key);
+        if (unfinished_.size() >= most_unfinished) forget(by_age_.begin()->second);
+        unfinished_.emplace(key, Unfinished{payload, {}, 0, ++begun_});
+        by_age_.emplace(begun_, key);
     }
+    const auto found = unfinished_.find(key);
+    if (found == unfinished_.end() || found->second.bytes.size() != payload.offset) return nullptr;
     found->second.bytes.insert(found->second.bytes.end(), part.begin(), part.end());
     return &found->second;
 }
@@ -109,7 +114,7 @@ void DnsReader::take_datagram(const netwatch_payload& payload, std::vector<netwa
     if (message == nullptr || message->bytes.size() < std::min<std::size_t>(payload.length, most_datagram))
         return;
     messages.push_back(parse_dns(message->first, message->bytes));
-    unfinished_.erase(key_of(payload));
+    forget(key_of(payload));
 }
 
 // Messages follow each other, each behind its length. What was read stays, so that offsets go on fitting.

@@ -39,7 +39,10 @@ private:
     void take_datagram(const netwatch_payload& payload, std::vector<netwatch_dns_message>& messages);
     void take_stream(const netwatch_payload& payload, std::vector<netwatch_dns_message>& messages);
 
+    void forget(Key key);  // a copy: it may be the one in by_age_
+
     std::map<Key, Unfinished> unfinished_;
+    std::map<std::uint64_t, Key> by_age_;
     std::uint64_t begun_ = 0;
 };
 

@@ -157,7 +157,7 @@ std::optional<Finding> outage(const Scene& scene, const DestinationKey& key, con
     finding.first_affected = bad.front()->at;
     for (const Try* one : bad) finding.first_affected = std::min(finding.first_affected, one->at);
     const std::size_t elsewhere = answered_elsewhere(scene, key, bad);
-    const bool masked = elsewhere * 2 > bad.size();
+    const bool masked = elsewhere * 2 >= bad.size();
     finding.severity = masked ? Severity::warning : Severity::critical;
     blame(finding, std::string(verdict.cause));
     note(finding, scene, std::string(verdict.signal), static_cast<double>(tries.size()),
@@ -246,11 +246,11 @@ std::vector<Finding> lost_names(const Scene& scene, const DestinationKey& key, c
 std::optional<Finding> slowness(const Scene& scene, const DestinationKey& key, const Resolver& resolver) {
     const double late_us = resolver.late_us();
     Tries late;
-    std::size_t answered = 0;
+    std::size_t answered = 0;  // since the first that was late
     for (const Try& one : resolver.tries) {
         if (!one.good() || one.known_at + late_window_ns < scene.now || one.unanswered > 0) continue;
-        ++answered;
         if (static_cast<double>(one.took_us) >= late_us) late.push_back(&one);
+        answered += late.empty() ? 0 : 1;
     }
     const std::uint32_t seen = observations(late);
     if (late.empty() || answers_again(scene, resolver, false)) return std::nullopt;

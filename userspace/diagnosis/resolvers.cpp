@@ -2,6 +2,7 @@
 #include "diagnosis/resolvers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/record.h"
 
@@ -67,7 +68,8 @@ bool Resolvers::asked_before(const Try& one) const {
         return other.process() == one.process() && other.name == one.name && other.at < one.at &&
                other.at + again_ns >= one.at && other.unanswered > 0;
     };
-    return std::ranges::any_of(open_, [&](const Open& open) { return open.told && before(open.is); });
+    return told_ > 0 &&
+           std::ranges::any_of(open_, [&](const Open& open) { return open.told && before(open.is); });
 }
 
 void Resolvers::ask(const netwatch_dns_message& message, const DestinationKey& key) {
@@ -95,6 +97,7 @@ void Resolvers::ask(const netwatch_dns_message& message, const DestinationKey& k
         if (Resolver* resolver = obtain(key, at)) ++resolver->asked;
     }
     const auto open = joins ? same->second : std::prev(open_.end());
+    if (std::exchange(open->done, false)) open->is.more = true;
     open->questions.push_back({message.id, message.query_type, at});
     by_question_[question] = open;
 }
@@ -123,7 +126,7 @@ void Resolvers::answer(const netwatch_dns_message& message, Settled& settled) {
         std::ranges::all_of(open->questions, [](const Question& one) { return one.answered_at != 0; });
     if (!all) return;
     settle(*open, message.header.at_ns, settled);
-    close(open);
+    open->done = true;
 }
 
 // The best of its answers is the try's fate: where one address family fails, the other serves.
@@ -154,7 +157,7 @@ void Resolvers::keep(const Try& one) {
     auto& tries = resolver->tries;
     while (!tries.empty() && tries.front().known_at + Resolver::remembered_ns < one.known_at)
         tries.pop_front();
-    if (one.late) {  // what was told as silent is answered after all
+    if (one.late || one.more) {  // what was told of it before holds no more
         const auto told = std::ranges::find_if(tries, [&](const Try& other) {
             return other.sock == one.sock && other.at == one.at && other.name == one.name;
         });
@@ -174,6 +177,7 @@ void Resolvers::close(OpenTries::iterator open) {
         const auto found = by_question_.find({open->is.sock, question.id});
         if (found != by_question_.end() && found->second == open) by_question_.erase(found);
     }
+    if (open->told) --told_;
     const auto latest = by_socket_.find(open->is.sock);
     if (latest != by_socket_.end() && latest->second == open) by_socket_.erase(latest);
     open_.erase(open);
@@ -214,11 +218,12 @@ Settled Resolvers::wait(core::BootNs now) {
         if (one->is.at + least_patience_ns > now) break;
         const Resolver* resolver = find(one->is.resolver);
         const std::uint64_t patience = resolver == nullptr ? least_patience_ns : resolver->patience_ns();
-        if (!one->told && one->is.at + patience <= now) {
+        if (!one->told && !one->done && one->is.at + patience <= now) {
             settle(*one, now, settled);
             one->told = true;
+            ++told_;
         }
-        if (one->is.at + std::max(patience, answered_late_ns) + again_ns <= now) close(one);
+        if (one->done || one->is.at + std::max(patience, answered_late_ns) + again_ns <= now) close(one);
     }
     return settled;
 }

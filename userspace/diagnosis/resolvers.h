@@ -46,6 +46,7 @@ struct Try {
     bool later_one = false;       // of two, the one that was sent later was not answered
     bool again = false;           // the process had asked for the name before, in vain
     bool addresses = false;       // an answer had some
+    bool more = false;            // it had been told as answered, and then one more question came
     bool late = false;            // it had been told as silent before
     [[nodiscard]] ProcessKey process() const { return {asker.pid, asker.start_ns}; }
     [[nodiscard]] bool good() const { return fate == Fate::answered || fate == Fate::gone; }
@@ -98,6 +99,7 @@ private:
         Try is;
         std::vector<Question> questions;
         bool told = false;  // that it has waited too long
+        bool done = false;  // all is answered; for a moment one more question may still belong to it
     };
     using OpenTries = std::list<Open>;
     using QuestionKey = std::pair<std::uint64_t, std::uint16_t>;  // socket and id
@@ -119,6 +121,7 @@ private:
     OpenTries open_;  // in the order of asking
     std::unordered_map<QuestionKey, OpenTries::iterator, Hash> by_question_;
     std::unordered_map<std::uint64_t, OpenTries::iterator> by_socket_;  // the latest try of each
+    std::size_t told_ = 0;  // how many of the open ones have waited too long
     std::uint64_t malformed_ = 0;
 };
 

@@ -33,6 +33,7 @@ void Engine::State::take(const netwatch_dns_message& record) {
 
 void Engine::State::take_tries(const Settled& tries) {
     for (const Try& one : tries) {
+        if (one.more && one.good()) continue;  // counted already
         Process* process = processes_.touch(one.asker, one.netns, one.known_at);
         Destination* destination = touch(one.resolver, one.netns, one.known_at);
         if (destination == nullptr) continue;
