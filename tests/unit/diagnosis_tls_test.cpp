@@ -109,6 +109,7 @@ TEST(DiagnosisTls, WhatTheCertificateShowsExplainsItsRefusal) {
         Story story;
         TlsStory tls(story, shop, "shop.example");
         tls.shows(19.9, one.from, one.to, one.flags);
+        tls.shows(29.9, now_s - day_s, now_s + 90 * day_s, NETWATCH_TLS_NAME_MATCHES);
         const auto alarm = failing(tls, story, [&](double at) { tls.refuses(at, By::client, 42); });
         EXPECT_EQ(alarm.cause, one.cause);
         EXPECT_THAT(alarm.evidence[1].text, HasSubstr("CN=shop.example"));

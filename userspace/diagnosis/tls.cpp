@@ -20,6 +20,9 @@ constexpr std::size_t enough_mixed =
     8;  // in a row, where failures and successes mix: a third fails by chance
 constexpr std::size_t enough_partly = 5;
 constexpr std::uint32_t enough_served = 3;
+constexpr std::uint32_t enough_relapses = 2;
+constexpr std::ptrdiff_t enough_others = 2;
+constexpr std::uint64_t answers_on_the_way_ns = core::ns_per_s;
 constexpr std::uint64_t restart_ns = 1'200 * core::ns_per_ms;  // a server restarts in less
 constexpr std::uint64_t span_ns = 60 * core::ns_per_s;
 constexpr std::size_t many = 3;  // servers that one trust failure concerns
@@ -114,36 +117,53 @@ void conclude(const Scene& scene, Ailments& ailments, Ailment ailment) {
     ailments.push_back(std::move(ailment));
 }
 
+// Another party succeeded more than once since it fails, and it went on failing: that is not the end of a
+// failure of all.
+bool fails_beside_others(const TlsTarget& target, const TlsParty& party, const std::vector<TlsFailure>& run) {
+    const core::BootNs onset = run.front().start + answers_on_the_way_ns;
+    for (const TlsParty& other : target.parties) {
+        if (&other == &party) continue;
+        const auto good = [&](const TlsParty::Outcome& one) { return one.good && one.at > onset; };
+        const auto first = std::ranges::find_if(other.outcomes, good);
+        if (std::count_if(first, other.outcomes.end(), good) < enough_others) continue;
+        const auto since =
+            std::ranges::count_if(run, [&](const TlsFailure& failure) { return failure.start > first->at; });
+        if (since >= static_cast<std::ptrdiff_t>(enough)) return true;
+    }
+    return false;
+}
+
 void look_at(const Scene& scene, Ailments& ailments, const TlsTarget& target) {
     std::vector<TlsFailure> together;
     core::BootNs last_success = 0;
-    std::size_t failing = 0;
     for (const TlsParty& party : target.parties) {
         const auto run = party.run();
         last_success = std::max(last_success, party.last_success);
         if (!is_recent(scene, run) || scans(party)) continue;
-        ++failing;
         together.insert(together.end(), run.begin(), run.end());
     }
     if (together.empty()) return;
     std::ranges::sort(together, {}, &TlsFailure::at);
-    const bool all = last_success <= together.front().start;
-    if (all && together.size() + 1 >= enough) {
-        const bool mixed = std::ranges::any_of(
-            target.parties, [](const TlsParty& party) { return party.served_between() > 0; });
+    const core::BootNs onset = together.front().start + answers_on_the_way_ns;
+    if (last_success <= onset && together.size() + 1 >= enough) {
+        const bool mixed =
+            std::ranges::any_of(target.parties, [](const TlsParty& party) { return party.relapses() > 0; });
         if (together.size() + 1 >= (mixed ? enough_mixed : enough))
             return conclude(scene, ailments, {.target = &target, .failures = std::move(together)});
     }
     for (const TlsParty& party : target.parties) {
         if (scans(party)) continue;
         auto run = party.run();
-        const std::uint32_t served = party.served_between();
-        if (is_recent(scene, run) && run.size() + 1 >= (served > 0 ? enough_mixed : enough)) {
+        const std::uint32_t relapses = party.relapses();
+        if (is_recent(scene, run) && run.size() + 1 >= (relapses > 0 ? enough_mixed : enough) &&
+            fails_beside_others(target, party, run)) {
             conclude(scene, ailments, {.target = &target, .party = &party, .failures = std::move(run)});
             continue;
         }
         std::vector<TlsFailure> some(party.failures.begin(), party.failures.end());
-        if (!is_recent(scene, some) || some.size() < enough_partly || served < enough_served) continue;
+        const std::uint32_t served = party.served_between();
+        const bool mixes = relapses >= enough_relapses && served >= enough_served;
+        if (!is_recent(scene, some) || some.size() < enough_partly || !mixes) continue;
         conclude(scene, ailments,
                  {.target = &target, .failures = std::move(some), .served = served, .partly = true});
     }
@@ -417,7 +437,7 @@ std::vector<Finding> by_reach(const Scene& scene, const Ailments& ailments) {
     for (const Ailment* one : take(left, [](const Ailment& one) {
              return one.party != nullptr && refuses_certificate(one.last());
          })) {
-        if (one->target->last_success > one->onset()) findings.push_back(of_one_store(scene, *one));
+        findings.push_back(of_one_store(scene, *one));
     }
     while (!left.empty()) {
         const Ailment& first = *left.front();

@@ -53,7 +53,7 @@ bool is_seen_whole(const netwatch_close& record) {
 
 bool recovered(const TlsParty& party, core::BootNs now) {
     const std::uint32_t row = party.successes_in_row;
-    if (party.served_between() > row) return row >= after_a_mixture;
+    if (party.relapses() > 0) return row >= after_a_mixture;
     if (row >= rare_successes && party.row_since + rare_span_ns <= party.last_success) return true;
     return row >= healthy_successes && party.row_since + healthy_ns <= now;
 }
@@ -71,6 +71,15 @@ std::uint32_t TlsParty::served_between() const {
     const auto first = std::ranges::find(outcomes, false, &Outcome::good);
     return static_cast<std::uint32_t>(
         std::count_if(first, outcomes.end(), [](const Outcome& one) { return one.good; }));
+}
+
+std::uint32_t TlsParty::relapses() const {
+    const auto first = std::ranges::find(outcomes, false, &Outcome::good);
+    std::uint32_t count = 0;
+    for (auto one = first; one != outcomes.end() && std::next(one) != outcomes.end(); ++one) {
+        if (one->good && !std::next(one)->good) ++count;
+    }
+    return count;
 }
 
 TlsHandshakes::Connection* TlsHandshakes::begin(const netwatch_tls_event& event, const DestinationKey& server,

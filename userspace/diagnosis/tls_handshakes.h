@@ -85,6 +85,8 @@ struct TlsParty {
     [[nodiscard]] std::vector<TlsFailure> run() const;
     // Good ones among those since the first failure.
     [[nodiscard]] std::uint32_t served_between() const;
+    // How often a failure followed a good one since then: an outage is over once, a mixture is not.
+    [[nodiscard]] std::uint32_t relapses() const;
 };
 
 struct TlsTarget {
