@@ -246,7 +246,8 @@ void TlsReader::take_hidden_of_client(Connection& connection, std::uint32_t leng
 
 // A server of TLS 1.3 sends tickets or data once it has the client's Finished, or an alert.
 void TlsReader::take_hidden_of_server(Connection& connection, std::uint32_t length, const Step& step) {
-    connection.over = length == alert_length && connection.client_leaves;
+    const bool asked_in_vain = (connection.flags & NETWATCH_TLS_EMPTY_CERTIFICATE) != 0;
+    connection.over = length == alert_length && connection.client_leaves && !asked_in_vain;
     if (connection.over) return;
     if (length == alert_length && !connection.established)
         return end(connection, event_of(connection, NETWATCH_TLS_HIDDEN_ALERT, step), step);

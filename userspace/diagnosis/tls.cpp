@@ -74,7 +74,7 @@ bool is_recent(const Scene& scene, const std::vector<TlsFailure>& failures) {
 
 // Long enough to be no restart, for ends that say nothing.
 bool lasts(const std::vector<TlsFailure>& failures) {
-    return !is_wordless(failures.back()) || failures.back().at - failures.front().at >= restart_ns;
+    return !is_wordless(failures.back()) || failures.back().start - failures.front().start >= restart_ns;
 }
 
 // Silence that the way there explains is none of TLS, unless other names pass.
@@ -123,11 +123,11 @@ bool fails_beside_others(const TlsTarget& target, const TlsParty& party, const s
     const core::BootNs onset = run.front().start + answers_on_the_way_ns;
     for (const TlsParty& other : target.parties) {
         if (&other == &party) continue;
-        const auto good = [&](const TlsParty::Outcome& one) { return one.good && one.at > onset; };
+        const auto good = [&](const TlsParty::Outcome& one) { return one.good && one.start > onset; };
         const auto first = std::ranges::find_if(other.outcomes, good);
         if (std::count_if(first, other.outcomes.end(), good) < enough_others) continue;
-        const auto since =
-            std::ranges::count_if(run, [&](const TlsFailure& failure) { return failure.start > first->at; });
+        const auto since = std::ranges::count_if(
+            run, [&](const TlsFailure& failure) { return failure.start > first->start; });
         if (since >= static_cast<std::ptrdiff_t>(enough)) return true;
     }
     return false;
@@ -143,7 +143,7 @@ void look_at(const Scene& scene, Ailments& ailments, const TlsTarget& target) {
         together.insert(together.end(), run.begin(), run.end());
     }
     if (together.empty()) return;
-    std::ranges::sort(together, {}, &TlsFailure::at);
+    std::ranges::sort(together, {}, &TlsFailure::start);
     const core::BootNs onset = together.front().start + answers_on_the_way_ns;
     if (last_success <= onset && together.size() + 1 >= enough) {
         const bool mixed =

@@ -26,14 +26,15 @@ constexpr std::uint64_t rare_span_ns = 4 * core::ns_per_s;
 constexpr std::uint64_t silent_party_ns = 30 * core::ns_per_s;  // not heard of since: it holds nothing open
 constexpr std::uint32_t after_a_mixture = 12;  // in a row, after successes and failures had mixed
 
-void remember(TlsParty& party, core::BootNs at, bool good, std::size_t most) {
+void remember(TlsParty& party, core::BootNs start, bool good, core::BootNs at, std::size_t most) {
     while (!party.outcomes.empty() &&
-           (party.outcomes.size() >= most || party.outcomes.front().at + span_ns < at)) {
+           (party.outcomes.size() >= most || party.outcomes.front().start + span_ns < at)) {
         party.outcomes.pop_front();
     }
-    const core::BootNs since = party.outcomes.empty() ? at : party.outcomes.front().at;
-    while (!party.failures.empty() && party.failures.front().at < since) party.failures.pop_front();
-    party.outcomes.push_back({at, good});
+    const core::BootNs since = party.outcomes.empty() ? start : party.outcomes.front().start;
+    while (!party.failures.empty() && party.failures.front().start < since) party.failures.pop_front();
+    party.outcomes.push_back({start, good});
+    std::ranges::stable_sort(party.outcomes, {}, &TlsParty::Outcome::start);
     party.last_at = at;
 }
 
@@ -205,7 +206,7 @@ void TlsHandshakes::close(const netwatch_close& record, Sender sender) {
         // Clients leave as they please.
     } else if (by_peer && accepted_by_now(progress, at)) {
         succeed(connection, at);
-    } else if (by_peer && is_seen_whole(record)) {
+    } else if (by_peer && !progress.client_done && is_seen_whole(record)) {
         progress.sender = sender;
         fail(connection, record.reset_received != 0 ? TlsEnd::reset : TlsEnd::closed, false, at);
     } else if (at >= progress.start + given_up_ns && !progress.server_spoke && record.error == 0) {
@@ -240,9 +241,10 @@ void TlsHandshakes::fail(Connection& connection, TlsEnd end, bool by_client, cor
     failure.end = end;
     failure.by_client = by_client;
     TlsParty& party = party_of(*target, connection, at);
-    party.successes_in_row = 0;
-    remember(party, at, false, most_outcomes);
+    remember(party, failure.start, false, at, most_outcomes);
     party.failures.push_back(failure);
+    std::ranges::stable_sort(party.failures, {}, &TlsFailure::start);
+    if (!party.outcomes.back().good) party.successes_in_row = 0;
     ailing_.insert(connection.target);
 }
 
@@ -253,7 +255,7 @@ void TlsHandshakes::succeed(Connection& connection, core::BootNs at) {
     target->last_success = at;
     ++target->successes;
     TlsParty& party = party_of(*target, connection, at);
-    remember(party, at, true, most_outcomes);
+    remember(party, connection.progress.start, true, at, most_outcomes);
     if (party.successes_in_row++ == 0) party.row_since = at;
     party.last_success = at;
     ++party.successes;

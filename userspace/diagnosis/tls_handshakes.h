@@ -68,7 +68,7 @@ struct TlsCertificate {
 // Who makes handshakes with one server under one name.
 struct TlsParty {
     struct Outcome {
-        core::BootNs at = 0;
+        core::BootNs start = 0;  // what comes to nothing is known late
         bool good = false;
     };
     std::string name;
@@ -78,6 +78,7 @@ struct TlsParty {
     std::uint64_t successes = 0;
     std::uint32_t successes_in_row = 0;
     core::BootNs row_since = 0;
+    // Of the last minute, the latest 32, in the order in which they began.
     Recent<Outcome> outcomes = {};     // of the last minute, the latest 32
     Recent<TlsFailure> failures = {};  // those of them that failed
 
