@@ -133,7 +133,7 @@ class SecureNginx:
         self._write(ssl=True)
         argv = ["nginx", "-c", str(self.directory / "nginx.conf"), "-e", str(self.directory / "error.log")]
         self.process = self.rig.spawn(self.host, argv, stderr=subprocess.DEVNULL)
-        wait_for(lambda: listening_ports(self.process.pid) == {self.port}, 5, f"nginx with TLS on {self.host}")
+        wait_for(lambda: self.port in listening_ports(self.process.pid), 5, f"nginx with TLS on {self.host}")
 
     def reload(self, sites: dict[str, Site] | None = None, ssl: bool = True) -> None:
         """As an administrator would: new configuration, then SIGHUP. `ssl` off: plain HTTP on the port."""

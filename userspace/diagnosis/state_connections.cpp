@@ -170,8 +170,9 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     Address& peer = destinations_.address_of(key_of(tuple, netns, false));
     // The way of a connection is judged once: from the end that opened it, where this host has both.
     const bool judged_there = socket.passive && socket.other_end != 0;
-    if (judged_there) {
-        // Nothing of the path is this end's to tell.
+    const bool in_handshake = tls_.owns(change.path.sock);  // what nothing answers there is told there
+    if (judged_there || in_handshake) {
+        // Nothing of the path is this end's to tell, or this moment's.
     } else if (change.path.segments + change.path.segments_in > 0 || change.path.lost != 0) {
         PathQuality* quality = destinations_.quality_of(peer, change.path);
         if (socket.passive) remember(peer.listener, socket.destination);
@@ -209,7 +210,6 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
         destination->detail->acknowledgements.add(srtt, at);
     }
     Detail& detail = *destination->detail;
-    const bool in_handshake = tls_.owns(change.path.sock);  // what silence means there is told there
     const bool late =
         change.answer && !in_handshake && add_answer(detail.answers, *change.answer, at, change.path.sock);
     if (socket.passive) return;
