@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "model/record.h"
@@ -87,7 +88,6 @@ void RecordingWriter::run() {
         prune(batch->at);
     }
     recorder_.reset();
-    before_.reset();
 }
 
 // Returns after a while, having made room in the queue where that is full: what could not be written is left
@@ -144,12 +144,14 @@ core::Result<void> RecordingWriter::write(const recorder::Batch& batch) {
         return std::unexpected(done.error().within("writing " + path().string()));
     last_utc_ = batch.utc;
     learn(batch);
-    before_.reset();
     return {};
 }
 
 core::Result<void> RecordingWriter::begin_segment(core::UtcNs at) {
-    if (recorder_) before_ = std::exchange(recorder_, std::nullopt);
+    if (recorder_) {
+        closer_.hand([ended = std::make_shared<recorder::Recorder>(std::move(*recorder_))] {});
+        recorder_.reset();
+    }
     state_.prune(retention_);
     const bool is_first = sequence_ == 0 && !gap_;
     recorder::SegmentStart start{.run = run_.began_at,

@@ -21,6 +21,7 @@
 #include "recorder/opening.h"
 #include "recorder/recorder.h"
 #include "recorder/state_directory.h"
+#include "service/worker.h"
 
 namespace netwatch::service {
 
@@ -67,9 +68,8 @@ private:
 
     /* The thread's own. */
     std::optional<recorder::Recorder> recorder_;
-    std::optional<recorder::Recorder> before_;  // the segment that has ended; closing it takes a while
-    std::int64_t segment_ = 0;                  // its number in the file
-    std::int64_t sequence_ = 0;                 // of the next segment
+    std::int64_t segment_ = 0;   // its number in the file
+    std::int64_t sequence_ = 0;  // of the next segment
     core::UtcNs segment_began_at_;
     core::UtcNs last_utc_;  // of what was written last
     core::BootNs pruned_at_ = 0;
@@ -86,6 +86,7 @@ private:
     bool stopping_ = false;
     std::optional<std::string> error_;
     std::filesystem::path path_;
+    Worker closer_;      /* of segments that have ended: the disk has to be waited for then */
     std::thread thread_; /* last: it uses all of the above */
 };
 
