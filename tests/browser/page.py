@@ -80,7 +80,10 @@ class Page:
     def print_to_pdf(self) -> bytes:
         return base64.b64decode(self._browser._ask("Page.printToPDF", printBackground=True)["data"])
 
-    def picture(self) -> bytes:
-        """The whole page as PNG."""
-        shot = self._browser._ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def picture(self, until: str) -> bytes:
+        """The page from its top to where that element begins, as PNG."""
+        place = self.run(f"const r = document.querySelector({json.dumps(until)}).getBoundingClientRect();"
+                         "return [document.documentElement.clientWidth, r.top + scrollY - 8]")
+        clip = {"x": 0, "y": 0, "width": place[0], "height": place[1], "scale": 1}
+        shot = self._browser._ask("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(shot["data"])

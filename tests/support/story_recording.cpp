@@ -33,6 +33,7 @@ private:
 void write_recording(const Story& story, double until_s, const std::filesystem::path& path) {
     recorder::RecordingMeta meta;
     meta.agent_version = NETWATCH_VERSION;
+    meta.hostname = "web-7";
     meta.kernel = "6.18.44";
     meta.began_at = core::to_rfc3339(utc(0));
     recorder::SegmentStart start;

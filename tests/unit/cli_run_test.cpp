@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <vector>
 
 #include "cli/command.h"
@@ -12,6 +13,7 @@
 #include "service/host_facts.h"
 #include "support/segment.h"
 #include "support/story.h"
+#include "support/story_recording.h"
 #include "support/temporary_directory.h"
 
 namespace netwatch::cli {
@@ -57,7 +59,8 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
 
 TEST(CommandLine, HelpAndVersionGoToStdout) {
     EXPECT_EQ(netwatch({"--version"}).out, "netwatch " NETWATCH_VERSION "\n");
-    for (const char* command : {"agent", "top", "why", "incidents", "check", "dump", "replay"}) {
+    for (const char* command :
+         {"agent", "top", "why", "incidents", "check", "dump", "replay", "report", "export"}) {
         const auto outcome = netwatch({command, "--help"});
         EXPECT_EQ(outcome.code, 0);
         EXPECT_NE(outcome.out.find("Examples:"), std::string::npos) << command;
@@ -230,6 +233,79 @@ TEST(Replay, PrintsWhatCouldBeReadAndFails) {
     EXPECT_NE(outcome.err.find("is damaged after"), std::string::npos) << outcome.err;
     expect_usage({"replay", "/missing.db"}, "cannot read /missing.db: No such file or directory");
     expect_usage({"replay", "/etc/passwd"}, "is not a recording");
+}
+
+// A recording of a closed port, as `path`.
+void record_refusals(const std::filesystem::path& path) {
+    support::Story story(900);
+    story.healthy(0, 20, 0.3, "10.0.0.1:80").refused(20, 40, 0.3, "10.0.0.1:80");
+    support::write_recording(story, 40, path);
+}
+
+std::string content_of(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+TEST(Report, IsWrittenWhole) {
+    const support::TemporaryDirectory directory;
+    record_refusals(directory / "r.db");
+    const std::string recording = directory / "r.db";
+    const std::string page = directory / "page.html";
+    const auto outcome = netwatch({"report", recording.c_str(), "-o", page.c_str()});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    const std::string html = content_of(page);
+    EXPECT_TRUE(html.starts_with("<!doctype html>"));
+    EXPECT_TRUE(html.ends_with("</html>\n"));
+    EXPECT_NE(html.find("port_blocked"), std::string::npos);
+    EXPECT_EQ(netwatch({"report", recording.c_str(), "-o", "-"}).out, html);
+}
+
+TEST(Report, SaysWhatIsWrongWithWhatItIsGiven) {
+    const support::TemporaryDirectory directory;
+    record_refusals(directory / "r.db");
+    const std::string recording = directory / "r.db";
+    const std::string none = directory / "none.db";
+    const std::string text = directory.write("text.db", "no recording");
+    const std::string place = directory.path();
+    expect_usage({"report", none.c_str()}, none);
+    expect_usage({"report", text.c_str(), "-o", "-"}, text);
+    expect_usage({"report", recording.c_str(), "--incident", "n1", "-o", "-"},
+                 "none of the recording is \"n1\"");
+    expect_usage({"report", recording.c_str(), "-o", place.c_str()}, "is a directory");
+    expect_usage({"report", recording.c_str(), "--since", "soon", "-o", "-"}, "soon");
+    expect_usage({"export", recording.c_str()}, "--format is required");
+    expect_usage({"export", recording.c_str(), "--format", "xml"}, "xml");
+    expect_usage({"export", text.c_str(), "--format", "jsonl"}, text);
+}
+
+TEST(Report, NothingIsLeftOfAPageThatFailed) {
+    const support::TemporaryDirectory directory;
+    const std::string text = directory.write("text.db", "no recording");
+    const std::string page = directory / "page.html";
+    EXPECT_EQ(netwatch({"report", text.c_str(), "-o", page.c_str()}).code, 2);
+    EXPECT_FALSE(std::filesystem::exists(page));
+    EXPECT_FALSE(std::filesystem::exists(page + ".new"));
+}
+
+TEST(Export, TellsWhatCouldBeReadOfADamagedRecording) {
+    const support::TemporaryDirectory directory;
+    record_refusals(directory / "r.db");
+    {
+        auto database = recorder::Database::open_for_writing(directory / "r.db");
+        ASSERT_TRUE(database);
+        ASSERT_TRUE(
+            database->execute("UPDATE batches SET records = x'00' WHERE id = (SELECT max(id) FROM batches)"));
+    }
+    const std::string recording = directory / "r.db";
+    for (const auto& command : std::vector<std::vector<const char*>>{
+             {"report", recording.c_str(), "-o", "-"}, {"export", recording.c_str(), "--format", "jsonl"}}) {
+        const auto outcome = netwatch(command);
+        EXPECT_EQ(outcome.code, 2);
+        EXPECT_NE(outcome.out.find("port_blocked"), std::string::npos);
+        EXPECT_NE(outcome.err.find("damaged"), std::string::npos) << outcome.err;
+    }
 }
 
 TEST(Output, AReaderThatHasGoneIsSuccess) {

@@ -21,7 +21,8 @@ Report report_of(const model::HostView& view) {
     report.source = "outage.db";
     report.view = view;
     report.begins = {view.at.ns - 120'000'000'000};
-    report.histories = view.destinations;
+    for (const auto& row : view.destinations)
+        report.histories.push_back({row.ref, row.perspective, row.series});
     return report;
 }
 

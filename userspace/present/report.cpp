@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "present/incidents.h"
 #include "present/inert.h"
@@ -61,9 +62,9 @@ json rounded(double value) {
     return near;
 }
 
-json columns_of(const model::DestinationRow& row, const TimeAxis& axis) {
+json columns_of(const History& history, const TimeAxis& axis) {
     std::vector<Bucket> buckets(axis.buckets);
-    for (const auto& point : row.series) {
+    for (const auto& point : history.points) {
         const auto index = axis.bucket(point.at);
         if (!index) continue;
         Bucket& bucket = buckets[*index];
@@ -89,16 +90,36 @@ json columns_of(const model::DestinationRow& row, const TimeAxis& axis) {
     return {{"attempts", attempts}, {"failed", failed}, {"bytes", bytes}, {"rtt_us", rtt}, {"loss", loss}};
 }
 
-// The incident is about this destination: one of its members, or at an address or in a block that is one.
-bool is_about(const model::Incident& incident, const model::DestinationRow& row) {
-    if (row.incident == incident.id) return true;
-    if (incident.perspective != row.perspective) return false;
-    if (incident.destination && incident.destination->endpoint == row.ref.endpoint) return true;
-    const std::string endpoint = row.ref.endpoint.to_string();
-    const std::string ip = row.ref.endpoint.ip.to_string();
-    return std::ranges::any_of(incident.scope.members,
-                               [&](const std::string& member) { return member == endpoint || member == ip; });
-}
+// Histories by what an incident may call them: endpoint or address.
+class Directory {
+public:
+    explicit Directory(const std::vector<History>& histories) : histories_(histories) {
+        for (std::size_t i = 0; i < histories.size(); ++i) {
+            const auto& endpoint = histories[i].ref.endpoint;
+            by_name_[endpoint.to_string()].push_back(i);
+            if (endpoint.port != 0) by_name_[endpoint.ip.to_string()].push_back(i);
+        }
+    }
+    // Those that the incident is about, each once.
+    [[nodiscard]] std::set<std::size_t> of(const model::Incident& incident) const {
+        std::set<std::size_t> found;
+        if (incident.destination) add(incident, incident.destination->endpoint.to_string(), found);
+        for (const auto& member : incident.scope.members) add(incident, member, found);
+        return found;
+    }
+
+private:
+    void add(const model::Incident& incident, const std::string& name, std::set<std::size_t>& found) const {
+        const auto named = by_name_.find(name);
+        if (named == by_name_.end()) return;
+        for (const std::size_t index : named->second) {
+            if (histories_[index].perspective == incident.perspective) found.insert(index);
+        }
+    }
+
+    const std::vector<History>& histories_;
+    std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+};
 
 json texts(const std::vector<std::string>& values) {
     json list = json::array();
@@ -126,45 +147,44 @@ json incident_json(const model::Incident& incident) {
     return object;
 }
 
-struct Chosen {
+// What of it the page shows.
+struct Shown {
+    const model::Incident* first = nullptr;
     std::vector<const model::Incident*> incidents;
-    std::vector<const model::DestinationRow*> histories;
-    std::vector<std::vector<std::size_t>> of_incident;  // indexes into histories
+    std::vector<std::vector<std::size_t>> of_incident;  // places in `histories`
+    std::vector<const History*> histories;
 };
 
-Chosen choose(const Report& report) {
-    Chosen chosen;
-    const auto add = [&](const model::Incident& incident) {
-        if (chosen.incidents.size() < most_incidents) chosen.incidents.push_back(&incident);
+Shown choose(const Report& report) {
+    Shown shown;
+    const auto& incidents = report.view.incidents;
+    shown.first = find_incident(incidents, report.chosen);
+    if (shown.first == nullptr) shown.first = gravest(incidents);
+    for (const auto& incident : incidents) {
+        // The one that is shown first is never left out.
+        const std::size_t reserved = &incident < shown.first ? 1 : 0;
+        if (&incident == shown.first || shown.incidents.size() + reserved < most_incidents)
+            shown.incidents.push_back(&incident);
+    }
+    const Directory directory(report.histories);
+    std::vector<std::size_t> place(report.histories.size(), most_histories);
+    const auto show = [&](std::size_t index) {
+        if (place[index] != most_histories || shown.histories.size() >= most_histories) return;
+        place[index] = shown.histories.size();
+        shown.histories.push_back(&report.histories[index]);
     };
-    // The one that was asked for is never left out.
-    const auto* asked = find_incident(report.view.incidents, report.chosen);
-    if (asked != nullptr) add(*asked);
-    for (const auto& incident : report.view.incidents) {
-        if (&incident != asked) add(incident);
-    }
-    std::ranges::stable_sort(chosen.incidents, {}, [&](const model::Incident* incident) {
-        return incident - report.view.incidents.data();
-    });
-    std::set<const model::DestinationRow*> taken;
-    for (const auto* incident : chosen.incidents) {
-        for (const auto& row : report.histories) {
-            if (chosen.histories.size() < most_histories && is_about(*incident, row) &&
-                taken.insert(&row).second)
-                chosen.histories.push_back(&row);
+    if (shown.first != nullptr) std::ranges::for_each(directory.of(*shown.first), show);
+    std::vector<std::set<std::size_t>> about;
+    for (const auto* incident : shown.incidents)
+        std::ranges::for_each(about.emplace_back(directory.of(*incident)), show);
+    for (std::size_t index = 0; index < report.histories.size(); ++index) show(index);
+    for (const auto& indexes : about) {
+        auto& places = shown.of_incident.emplace_back();
+        for (const std::size_t index : indexes) {
+            if (place[index] != most_histories) places.push_back(place[index]);
         }
     }
-    for (const auto& row : report.histories) {
-        if (chosen.histories.size() < most_histories && !row.series.empty() && taken.insert(&row).second)
-            chosen.histories.push_back(&row);
-    }
-    for (const auto* incident : chosen.incidents) {
-        auto& indexes = chosen.of_incident.emplace_back();
-        for (std::size_t i = 0; i < chosen.histories.size(); ++i) {
-            if (is_about(*incident, *chosen.histories[i])) indexes.push_back(i);
-        }
-    }
-    return chosen;
+    return shown;
 }
 
 // Every text in it, names of members left out, as a reader may see it.
@@ -224,24 +244,22 @@ const model::Incident* gravest(const std::vector<model::Incident>& incidents) {
 }
 
 json to_json(const Report& report) {
-    const Chosen chosen = choose(report);
+    const Shown shown = choose(report);
     const TimeAxis axis(report.begins, report.view.at);
     json incidents = json::array();
-    for (std::size_t i = 0; i < chosen.incidents.size(); ++i) {
-        json object = incident_json(*chosen.incidents[i]);
-        object["histories"] = chosen.of_incident[i];
+    for (std::size_t i = 0; i < shown.incidents.size(); ++i) {
+        json object = incident_json(*shown.incidents[i]);
+        object["histories"] = shown.of_incident[i];
         incidents.push_back(std::move(object));
     }
     json histories = json::array();
-    for (const auto* row : chosen.histories) {
-        json object = columns_of(*row, axis);
-        object["label"] = label(row->ref);
-        object["perspective"] = model::to_string(row->perspective);
-        object["processes"] = texts(row->processes);
+    for (const auto* history : shown.histories) {
+        json object = columns_of(*history, axis);
+        object["label"] = label(history->ref);
+        object["perspective"] = model::to_string(history->perspective);
         histories.push_back(std::move(object));
     }
-    const auto* first = find_incident(report.view.incidents, report.chosen);
-    if (first == nullptr) first = gravest(report.view.incidents);
+    const auto& observer = report.view.observer;
     json object = {
         {"schema", "netwatch.report/1"},
         {"source", report.source},
@@ -250,16 +268,15 @@ json to_json(const Report& report) {
         {"begins", core::to_rfc3339(report.begins)},
         {"ends", core::to_rfc3339(report.view.at)},
         {"damage", report.damage ? json(*report.damage) : json(nullptr)},
-        {"chosen", first == nullptr ? json(nullptr) : json(first->id)},
+        {"chosen", shown.first == nullptr ? json(nullptr) : json(shown.first->id)},
         {"incidents", std::move(incidents)},
-        {"incidents_left_out", report.view.incidents.size() - chosen.incidents.size()},
+        {"incidents_left_out", report.view.incidents.size() - shown.incidents.size()},
         {"axis", {{"begins_s", axis.begins_s}, {"step_s", axis.step_s}, {"count", axis.buckets}}},
         {"histories", std::move(histories)},
-        {"histories_left_out", report.histories.size() - chosen.histories.size()},
-        {"destinations", report.view.destinations.size()},
+        {"histories_left_out", report.histories.size() + report.histories_dropped - shown.histories.size()},
         {"blind_spots", texts(blind_spots(report.view))},
-        {"hooks", to_json(report.view.observer)["hooks"]},
-        {"lost_records", report.view.observer.lost_records},
+        {"hooks", to_json(observer)["hooks"]},
+        {"lost_records", observer.lost_records},
     };
     make_inert(object);
     return object;

@@ -16,13 +16,21 @@
 
 namespace netwatch::present {
 
+// One destination over all of what was recorded.
+struct History {
+    model::DestinationRef ref;
+    model::Perspective perspective = model::Perspective::client;
+    std::vector<model::SeriesPoint> points;
+};
+
 struct Report {
-    std::string source;                            // name of the recording
-    model::HostView view;                          // at its end; its rows need no series
-    core::UtcNs begins;                            // of what was recorded
-    std::vector<model::DestinationRow> histories;  // rows with a series over all of it, what matters first
-    std::string chosen;                            // id of the incident to begin with; empty: the gravest
-    std::optional<std::string> damage = std::nullopt;  // why the recording could not be read to its end
+    std::string source;             /* name of the recording */
+    model::HostView view;           /* at its end, incidents of all of it; its rows need no series */
+    core::UtcNs begins;             /* of what was recorded */
+    std::vector<History> histories; /* what matters first */
+    std::size_t histories_dropped = 0;
+    std::string chosen; /* id of the incident to begin with; empty: the gravest */
+    std::optional<std::string> damage = std::nullopt; /* why it could not be read to its end */
 };
 
 // The incident that a reader wants first: an alarm before others, the gravest, a root, the newest. Null:

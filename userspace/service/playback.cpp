@@ -11,6 +11,11 @@
 #include "service/pipeline.h"
 
 namespace netwatch::service {
+namespace {
+
+constexpr core::BootNs tell_past_every_ns = 10 * core::ns_per_s;
+
+}  // namespace
 
 core::Result<Playback> Playback::open(const std::filesystem::path& path, PlaybackOptions options) {
     auto source = recorder::RecordingSource::open(path, options.window);
@@ -33,6 +38,17 @@ core::Result<void> Playback::begin_part() {
     return {};
 }
 
+void Playback::end_part() {
+    part_ended_ = true;
+    if (options_.on_past) options_.on_past(engine_.take_past(true));
+}
+
+void Playback::tell_past(core::BootNs at) {
+    if (!options_.on_past || (at >= told_at_ && at - told_at_ < tell_past_every_ns)) return;
+    told_at_ = at;
+    options_.on_past(engine_.take_past());
+}
+
 core::Result<bool> Playback::go_on_after_part() {
     const auto more = source_.next_part();
     if (!more || !*more) {
@@ -53,12 +69,12 @@ core::Result<bool> Playback::step(const AfterRecord& after) {
             if (!more || !*more) return more;
         }
         const auto bytes = source_.next();
-        part_ended_ = !bytes || !*bytes;
+        if (!bytes || !*bytes) end_part();
         if (!bytes) return std::unexpected(bytes.error());
         if (!*bytes) continue;
         const auto record = model::decode(**bytes);
         if (!record) {
-            part_ended_ = true;
+            end_part();
             return std::unexpected(record.error());
         }
         if (options_.regions && std::holds_alternative<netwatch_region>(*record)) continue;
@@ -67,22 +83,24 @@ core::Result<bool> Playback::step(const AfterRecord& after) {
         const auto end = options_.window.until;
         if (clock != nullptr && end &&
             clock->realtime_ns >= end->ns + static_cast<std::int64_t>(core::ns_per_ms)) {
+            end_part();
             ended_ = true;
             return false;
         }
         engine_.observe(*record);
         if (after) after(*record);
         if (clock == nullptr) continue;
+        tell_past(clock->header.at_ns);
         at_ = {clock->realtime_ns};
         return true;
     }
     return false;
 }
 
-core::Result<void> Playback::run(const AfterRecord& after) {
+core::Result<void> Playback::run() {
     core::Result<void> first;
     while (!ended_) {
-        const auto stepped = step(after);
+        const auto stepped = step();
         if (!stepped && first) first = std::unexpected(stepped.error());
     }
     return first;

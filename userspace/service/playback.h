@@ -30,6 +30,8 @@ struct PlaybackOptions {
     recorder::Window window = {};
     // In place of those of the recording.
     std::optional<std::vector<model::Region>> regions = std::nullopt;
+    // Called with what is over, every ten seconds and at the end of each part.
+    std::function<void(diagnosis::Past)> on_past = {};
 };
 
 class Playback {
@@ -40,11 +42,11 @@ public:
     // On to the next CLOCK, which the diagnosis has judged then. False: the recording, or the window, ends.
     // Errors: the recording is damaged; what came before it counts, and the next call goes on after it, where
     // something follows.
-    [[nodiscard]] core::Result<bool> step() { return step({}); }
-    // All the rest; `after` is called with each record once the engine has it. Errors: the first damage; what
-    // could be read has been taken in.
+    // `after` is called with each record once the engine has it.
     using AfterRecord = std::function<void(const model::Record&)>;
-    [[nodiscard]] core::Result<void> run(const AfterRecord& after = {});
+    [[nodiscard]] core::Result<bool> step(const AfterRecord& after = {});
+    // All the rest. Errors: the first damage; what could be read has been taken in.
+    [[nodiscard]] core::Result<void> run();
 
     [[nodiscard]] const diagnosis::Engine& engine() const { return engine_; }
     [[nodiscard]] core::UtcNs at() const { return at_; }
@@ -57,8 +59,9 @@ private:
     Playback(recorder::RecordingSource source, PlaybackOptions options)
         : source_(std::move(source)),
           options_(std::move(options)) {}
-    [[nodiscard]] core::Result<bool> step(const AfterRecord& after);
     [[nodiscard]] core::Result<void> begin_part();
+    void end_part();
+    void tell_past(core::BootNs at);
     [[nodiscard]] core::Result<bool> go_on_after_part();
 
     recorder::RecordingSource source_;
@@ -66,6 +69,7 @@ private:
     diagnosis::Engine engine_;
     std::map<std::string, model::Incident> earlier_;  // of parts that have ended, by id
     core::UtcNs at_;
+    core::BootNs told_at_ = 0;
     bool part_ended_ = false;
     bool ended_ = false;
 };

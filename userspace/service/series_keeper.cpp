@@ -8,54 +8,62 @@
 namespace netwatch::service {
 namespace {
 
-// Within it a second may still grow: an attempt that ended is told a little later.
-constexpr std::int64_t settle_ns = 2 * static_cast<std::int64_t>(core::ns_per_s);
+constexpr std::size_t most_named = 65'536;
+
+model::SeriesPoint point_of(const model::DestinationSecond& second) {
+    model::SeriesPoint point{.at = second.at, .attempts = second.attempts, .failed = second.failed};
+    point.rtt_us = second.rtt_us;
+    if (second.segments > 0)
+        point.loss_share = std::min(1.0, static_cast<double>(second.lost) / second.segments);
+    point.bytes = static_cast<double>(second.bytes_sent) + static_cast<double>(second.bytes_received);
+    return point;
+}
 
 }  // namespace
 
-void SeriesKeeper::look(const model::HostView& view, bool final) {
-    const core::UtcNs until{final ? view.at.ns + settle_ns : view.at.ns - settle_ns};
-    for (const auto& row : view.destinations) {
-        Kept& kept = kept_[{row.ref.endpoint, row.perspective, row.netns}];
-        auto series = std::move(kept.row.series);
-        const core::UtcNs after = series.empty() ? core::UtcNs{} : series.back().at;
-        const std::size_t before = series.size();
-        for (const auto& point : row.series) {
-            if (point.at > after && point.at < until) series.push_back(point);
-        }
-        points_ += series.size() - before;
-        kept.row = row;
-        kept.row.series = std::move(series);
-        kept.in_incident = kept.in_incident || row.incident;
-    }
-    if (points_ > most_points_) make_room();
+void SeriesKeeper::add(const model::DestinationSecond& second) {
+    Kept& kept = kept_[{second.ref.endpoint, second.perspective, second.netns}];
+    kept.history.ref = second.ref;
+    kept.history.perspective = second.perspective;
+    kept.history.points.push_back(point_of(second));
+    kept.attempts += second.attempts;
+    if (++points_ > most_points_) make_room();
+}
+
+void SeriesKeeper::note(const model::Incident& incident) {
+    if (named_.size() >= most_named) return;
+    named_.insert(incident.scope.members.begin(), incident.scope.members.end());
+    if (incident.destination) named_.insert(incident.destination->endpoint.to_string());
+}
+
+bool SeriesKeeper::matters(const model::Endpoint& endpoint) const {
+    return named_.contains(endpoint.to_string()) || named_.contains(endpoint.ip.to_string());
 }
 
 void SeriesKeeper::make_room() {
-    std::vector<decltype(kept_)::iterator> order;
-    for (auto each = kept_.begin(); each != kept_.end(); ++each) order.push_back(each);
-    std::ranges::sort(order, {}, [](const auto& each) {
-        return std::tuple(each->second.in_incident, each->second.row.attempts, each->first);
-    });
-    for (const auto& each : order) {
+    std::vector<std::tuple<bool, std::uint64_t, Key>> order;
+    for (const auto& [key, kept] : kept_) order.emplace_back(matters(key.endpoint), kept.attempts, key);
+    std::ranges::sort(order);
+    for (const auto& [matters, attempts, key] : order) {
         if (points_ <= most_points_ * 3 / 4) break;
-        points_ -= each->second.row.series.size();
-        if (!each->second.row.series.empty()) ++dropped_;
-        kept_.erase(each);
+        const auto kept = kept_.find(key);
+        points_ -= kept->second.history.points.size();
+        ++dropped_;
+        kept_.erase(kept);
     }
 }
 
-std::vector<model::DestinationRow> SeriesKeeper::take() {
-    std::vector<Kept> order;
-    for (auto& [key, kept] : std::exchange(kept_, {})) order.push_back(std::move(kept));
+std::vector<present::History> SeriesKeeper::take() {
+    std::vector<std::tuple<bool, std::uint64_t, present::History>> order;
+    for (auto& [key, kept] : std::exchange(kept_, {}))
+        order.emplace_back(matters(key.endpoint), kept.attempts, std::move(kept.history));
     points_ = 0;
-    std::ranges::stable_sort(order, std::greater{}, [](const Kept& kept) {
-        return std::tuple(kept.in_incident, kept.row.attempts);
-    });
-    std::vector<model::DestinationRow> rows;
-    rows.reserve(order.size());
-    for (auto& kept : order) rows.push_back(std::move(kept.row));
-    return rows;
+    std::ranges::stable_sort(order, std::greater{},
+                             [](const auto& one) { return std::pair(std::get<0>(one), std::get<1>(one)); });
+    std::vector<present::History> histories;
+    histories.reserve(order.size());
+    for (auto& one : order) histories.push_back(std::move(std::get<2>(one)));
+    return histories;
 }
 
 }  // namespace netwatch::service

@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every second of every destination that was seen in full detail, from views taken less than two minutes
-// apart. Bounded: beyond the limit the destinations that no incident was about go first, the least used ones
-// before the others. One thread.
+// What a recording says of its destinations, second by second, within bounds: beyond the limit the
+// destinations that no incident was about go first, the least used ones before the others. Example:
+//
+//     keeper.add(second);  …  keeper.note(incident);  …
+//     for (auto& history : keeper.take()) …
+//
+// One thread.
 #pragma once
 
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string>
 #include <vector>
 
-#include "core/time.h"
-#include "model/view.h"
+#include "model/incident.h"
+#include "model/recorded.h"
+#include "present/report.h"
 
 namespace netwatch::service {
 
-// Views have to come at least this often: they carry the last two minutes.
-constexpr std::uint64_t look_every_ns = 60 * core::ns_per_s;
-
 class SeriesKeeper {
 public:
-    explicit SeriesKeeper(std::size_t most_points = 2'000'000) : most_points_(most_points) {}
+    explicit SeriesKeeper(std::size_t most_points = 1'500'000) : most_points_(most_points) {}
 
-    // Takes the seconds that are over, `final`: all.
-    void look(const model::HostView& view, bool final = false);
+    void add(const model::DestinationSecond& second);
+    // What it is about matters more than the rest.
+    void note(const model::Incident& incident);
 
-    // A row of the last view, or of an earlier one where it is no longer there; its series is of all views.
-    // Those that an incident was about first, then by attempts.
-    [[nodiscard]] std::vector<model::DestinationRow> take();
+    // What matters first, then by attempts.
+    [[nodiscard]] std::vector<present::History> take();
     // Destinations whose seconds were let go.
     [[nodiscard]] std::size_t dropped() const { return dropped_; }
 
@@ -39,15 +43,17 @@ private:
         auto operator<=>(const Key&) const = default;
     };
     struct Kept {
-        model::DestinationRow row;
-        bool in_incident = false;
+        present::History history;
+        std::uint64_t attempts = 0;
     };
+    [[nodiscard]] bool matters(const model::Endpoint& endpoint) const;
     void make_room();
 
     std::size_t most_points_;
     std::size_t points_ = 0;
     std::size_t dropped_ = 0;
     std::map<Key, Kept> kept_;
+    std::set<std::string, std::less<>> named_;  // members of incidents: endpoints and addresses
 };
 
 }  // namespace netwatch::service

@@ -96,7 +96,8 @@ function heroOfHealthy(data) {
       el("div", null, el("dt", null, "When"),
         el("dd", null, el("strong", null, spanHere(from, to)),
           isUtcHere(from) ? null : el("small", null, spanInUtc(from, to)))),
-      el("div", null, el("dt", null, "Watched"), el("dd", null, count(data.destinations, "destination")))));
+      el("div", null, el("dt", null, "Watched"),
+        el("dd", null, count(data.histories.length + data.histories_left_out, "destination")))));
 }
 
 const statusWords = {ok: "fine", degraded: "degraded", failing: "failing", unknown: "not known"};

@@ -4,7 +4,7 @@
 
 const panels = [
   {
-    name: "outcomes", title: "Attempts to connect, per second", height: 120,
+    name: "outcomes", title: "Attempts to connect that ended, per second", height: 120,
     series: [{key: "attempts", label: "connected", ink: "ok"}, {key: "failed", label: "failed", ink: "failed"}],
     text: (value) => perSecond(value), has: (columns) => columns.attempts.some((value) => value > 0),
   },
@@ -24,7 +24,7 @@ const panels = [
     text: bytes, has: (columns) => columns.bytes.some((value) => value > 0),
   },
 ];
-const gapSeconds = 12;  // measured so far apart, points are not joined
+const gapSeconds = 5;  // measured so far apart, points are not joined
 
 let timeline = null;  // the one on the page
 
@@ -51,9 +51,8 @@ function columnsOf(histories, axis) {
 function choicesOf(incident, data) {
   const own = incident ? incident.histories : [];
   const labelOf = (index) => {
-    const {label, perspective, processes} = data.histories[index];
-    const who = processes.length ? ` · ${processes.slice(0, 2).join(", ")}` : "";
-    return `${perspective === "server" ? "own " : ""}${label}${who}`;
+    const {label, perspective} = data.histories[index];
+    return `${perspective === "server" ? "own " : ""}${label}`;
   };
   const others = data.histories.map((_, index) => index).filter((index) => !own.includes(index));
   const choices = [];
@@ -101,7 +100,8 @@ function timelineOf(incident, data) {
   const select = el("select", {id: "which"},
     incident && incident.histories.length ? el("optgroup", {label: "Of the incident"}, options("incident")) : null,
     choices.some((choice) => choice.group === "other")
-      ? el("optgroup", {label: "Others, to compare"}, options("other")) : null);
+      ? el("optgroup", {label: data.histories_left_out ? "The busiest of the others" : "Others, to compare"},
+        options("other")) : null);
   select.addEventListener("change", () => drawCharts(Number(select.value)));
   const zoom = (text, range) => {
     const button = el("button", {type: "button"}, text);
