@@ -21,7 +21,8 @@ std::string help(std::vector<const char*> arguments) {
 TEST(Help, OfTheProgram) { support::expect_golden("tests/golden/help/netwatch.txt", help({})); }
 
 TEST(Help, OfEachCommand) {
-    for (const char* command : {"agent", "top", "why", "incidents", "check", "dump", "replay", "report"}) {
+    for (const char* command :
+         {"agent", "top", "why", "incidents", "check", "dump", "replay", "report", "export"}) {
         support::expect_golden(std::string("tests/golden/help/") + command + ".txt", help({command}));
     }
 }

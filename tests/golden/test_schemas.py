@@ -23,7 +23,7 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema, resolver=resolver)
 
 
-@pytest.mark.parametrize("schema", ("check", "incident", "ladder", "report", "view"))
+@pytest.mark.parametrize("schema", ("check", "export", "incident", "ladder", "report", "view"))
 def test_the_schema_is_one(schema):
     text = (contract.SCHEMAS / f"{schema}.schema.json").read_text()
     jsonschema.Draft202012Validator.check_schema(json.loads(text))

@@ -13,6 +13,7 @@ find_package(ftxui 5 CONFIG)
 if(NOT ftxui_FOUND)
     message(FATAL_ERROR "FTXUI 5 is not there: `sudo tools/deps` builds and installs it")
 endif()
+find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_builder.hpp REQUIRED) # headers alone
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(mnl REQUIRED IMPORTED_TARGET libmnl)

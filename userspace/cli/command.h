@@ -43,6 +43,7 @@ struct Command {
 [[nodiscard]] Command add_check(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_dump(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_replay(CLI::App& app, const Globals& globals);
+[[nodiscard]] Command add_export(CLI::App& app, const Globals& globals);
 [[nodiscard]] Command add_report(CLI::App& app, const Globals& globals);
 
 // The whole program but main(): parses, runs, says what went wrong, returns the process's exit code.

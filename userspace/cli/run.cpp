@@ -124,7 +124,7 @@ int run_checked(int argc, const char* const* argv) {
     const std::vector<Command> commands{
         add_top(app, globals),    add_why(app, globals),    add_incidents(app, globals),
         add_agent(app, globals),  add_check(app, globals),  add_dump(app, globals),
-        add_replay(app, globals), add_report(app, globals),
+        add_replay(app, globals), add_report(app, globals), add_export(app, globals),
     };
     try {
         app.parse(argc, argv);

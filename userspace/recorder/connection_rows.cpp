@@ -6,9 +6,10 @@ namespace {
 
 constexpr std::size_t most_cgroups = 65'536;
 
-bool ended_well(const Connection& connection) {
-    return connection.outcome == ConnectionOutcome::closed || connection.outcome == ConnectionOutcome::open ||
-           connection.outcome == ConnectionOutcome::aborted;
+bool ended_well(const model::Connection& connection) {
+    return connection.outcome == model::ConnectionOutcome::closed ||
+           connection.outcome == model::ConnectionOutcome::open ||
+           connection.outcome == model::ConnectionOutcome::aborted;
 }
 
 std::optional<std::int64_t> ns_of(const std::optional<core::UtcNs>& at) {
@@ -57,7 +58,7 @@ core::Result<void> ConnectionRows::finish() {
     return {};
 }
 
-core::Result<void> ConnectionRows::add(const Connection& one) {
+core::Result<void> ConnectionRows::add(const model::Connection& one) {
     if (added_ >= most_ && ended_well(one)) {
         ++left_out_;
         return {};
@@ -89,7 +90,7 @@ core::Result<void> ConnectionRows::add(const Connection& one) {
         .bind(8, *process)
         .bind(9, ns_of(one.began_at))
         .bind(10, ns_of(one.ended_at))
-        .bind(11, to_string(one.outcome))
+        .bind(11, model::to_string(one.outcome))
         .bind(15, offender)
         .bind(16, one.syn_retransmits)
         .bind(17, one.handshake_us);

@@ -22,7 +22,7 @@ public:
     void learn(const netwatch_cgroup& record);
 
     // Beyond the limit those that ended well are left out, and counted.
-    [[nodiscard]] core::Result<void> add(const Connection& connection);
+    [[nodiscard]] core::Result<void> add(const model::Connection& connection);
 
     // Once, after the last one.
     [[nodiscard]] core::Result<void> finish();

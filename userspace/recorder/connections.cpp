@@ -8,6 +8,8 @@
 namespace netwatch::recorder {
 namespace {
 
+using model::ConnectionOutcome;
+
 constexpr std::uint8_t tcp_established = 1;
 
 ConnectionOutcome outcome_of(const netwatch_connect& record) {
@@ -46,28 +48,11 @@ std::optional<bool> passive_of(std::uint8_t told) {
 
 }  // namespace
 
-std::string_view to_string(ConnectionOutcome outcome) {
-    switch (outcome) {
-        case ConnectionOutcome::trying: return "trying";
-        case ConnectionOutcome::open: return "open";
-        case ConnectionOutcome::closed: return "closed";
-        case ConnectionOutcome::reset: return "reset";
-        case ConnectionOutcome::aborted: return "aborted";
-        case ConnectionOutcome::timed_out: return "timed_out";
-        case ConnectionOutcome::refused: return "refused";
-        case ConnectionOutcome::unanswered: return "unanswered";
-        case ConnectionOutcome::unreachable: return "unreachable";
-        case ConnectionOutcome::abandoned: return "abandoned";
-        case ConnectionOutcome::not_sent: break;
-    }
-    return "not_sent";
-}
-
 void Connections::add(const model::Record& record, const core::ClockAnchor& anchor) {
     std::visit([&](const auto& told) { fold(told, anchor); }, record);
 }
 
-Connection& Connections::alive(std::uint64_t sock, std::uint32_t netns) {
+model::Connection& Connections::alive(std::uint64_t sock, std::uint32_t netns) {
     const auto known = by_sock_.find(sock);
     if (known != by_sock_.end()) {
         order_.splice(order_.end(), order_, known->second);
@@ -92,14 +77,14 @@ void Connections::end(std::uint64_t sock) {
 }
 
 void Connections::fold(const netwatch_attempt& record, const core::ClockAnchor& anchor) {
-    Connection& one = alive(record.sock, record.header.netns);
+    model::Connection& one = alive(record.sock, record.header.netns);
     one.tuple = record.tuple;
     one.passive = false;
     one.began_at = anchor.utc(record.header.at_ns);
 }
 
 void Connections::fold(const netwatch_connect& record, const core::ClockAnchor& anchor) {
-    Connection& one = alive(record.sock, record.header.netns);
+    model::Connection& one = alive(record.sock, record.header.netns);
     one.tuple = record.tuple;
     one.passive = false;
     one.process = record.process;
@@ -118,7 +103,7 @@ void Connections::fold(const netwatch_connect& record, const core::ClockAnchor& 
 }
 
 void Connections::fold(const netwatch_accept& record, const core::ClockAnchor& anchor) {
-    Connection& one = alive(record.sock, record.header.netns);
+    model::Connection& one = alive(record.sock, record.header.netns);
     one.tuple = record.tuple;
     one.passive = true;
     one.process = record.process;
@@ -128,7 +113,7 @@ void Connections::fold(const netwatch_accept& record, const core::ClockAnchor& a
 }
 
 void Connections::fold(const netwatch_close& record, const core::ClockAnchor& anchor) {
-    Connection& one = alive(record.sock, record.header.netns);
+    model::Connection& one = alive(record.sock, record.header.netns);
     one.tuple = record.tuple;
     if (record.passive <= 1) one.passive = record.passive == 1;
     if (record.process.pid != 0) one.process = record.process;
@@ -143,7 +128,7 @@ void Connections::fold(const netwatch_close& record, const core::ClockAnchor& an
 // A connect() that never entered SYN_SENT. What did is told of by its own end.
 void Connections::fold(const netwatch_call_failed& record, const core::ClockAnchor& anchor) {
     if (record.call != NETWATCH_CALL_CONNECT || record.sock != 0 || record.tuple.remote_port == 0) return;
-    Connection& one = ended_.emplace_back();
+    model::Connection& one = ended_.emplace_back();
     one.netns = record.header.netns;
     one.tuple = record.tuple;
     one.passive = false;
@@ -156,7 +141,7 @@ void Connections::fold(const netwatch_call_failed& record, const core::ClockAnch
 
 void Connections::fold(const netwatch_socket_sample& record, const core::ClockAnchor& anchor) {
     constexpr std::uint8_t syn_sent = 2;
-    Connection& one = alive(record.sock, record.header.netns);
+    model::Connection& one = alive(record.sock, record.header.netns);
     one.tuple = record.tuple;
     if (!one.passive) one.passive = passive_of(record.passive);
     if (record.process.pid != 0) one.process = record.process;
@@ -165,7 +150,7 @@ void Connections::fold(const netwatch_socket_sample& record, const core::ClockAn
     one.counters = record.counters;
 }
 
-std::vector<Connection> Connections::take_rest() {
+std::vector<model::Connection> Connections::take_rest() {
     auto rest = std::exchange(ended_, {});
     for (auto& each : order_) rest.push_back(std::move(each.connection));
     order_.clear();

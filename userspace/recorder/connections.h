@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records folded into connections, for people: who talked to whom, from when to when, and how it ended, in
-// the manner of Zeek's conn.log. Example:
+// Records folded into connections. Example:
 //
 //     connections.add(record, utc);           // in order
 //     for (auto& one : connections.take_ended()) …
@@ -12,47 +11,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <optional>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/time.h"
-#include "model/address.h"
+#include "model/connection.h"
 #include "model/record.h"
 
 namespace netwatch::recorder {
-
-enum class ConnectionOutcome : std::uint8_t {
-    trying,
-    open,
-    closed,
-    reset,
-    aborted,
-    timed_out,
-    refused,
-    unanswered,
-    unreachable,
-    abandoned,
-    not_sent,
-};
-[[nodiscard]] std::string_view to_string(ConnectionOutcome outcome);
-
-struct Connection {
-    std::uint32_t netns = 0;
-    std::optional<bool> passive;
-    netwatch_tuple tuple{};
-    netwatch_process process{};  // all zero: not known
-    std::optional<core::UtcNs> began_at;
-    std::optional<core::UtcNs> ended_at;
-    ConnectionOutcome outcome = ConnectionOutcome::trying;
-    int error = 0;
-    netwatch_icmp icmp{};
-    std::optional<std::uint32_t> syn_retransmits;
-    std::optional<std::uint32_t> handshake_us;
-    std::optional<netwatch_tcp_counters> counters;  // as they were last seen
-};
 
 class Connections {
 public:
@@ -60,13 +27,13 @@ public:
 
     // `anchor`: both clocks at that time.
     void add(const model::Record& record, const core::ClockAnchor& anchor);
-    [[nodiscard]] std::vector<Connection> take_ended() { return std::exchange(ended_, {}); }
-    [[nodiscard]] std::vector<Connection> take_rest();
+    [[nodiscard]] std::vector<model::Connection> take_ended() { return std::exchange(ended_, {}); }
+    [[nodiscard]] std::vector<model::Connection> take_rest();
 
 private:
     struct Alive {
         std::uint64_t sock = 0;
-        Connection connection;
+        model::Connection connection;
     };
     using Order = std::list<Alive>;  // the one heard of last is the last
 
@@ -77,13 +44,13 @@ private:
     void fold(const netwatch_call_failed& record, const core::ClockAnchor& anchor);
     void fold(const netwatch_socket_sample& record, const core::ClockAnchor& anchor);
     void fold(const auto& /*record*/, const core::ClockAnchor& /*anchor*/) {}
-    Connection& alive(std::uint64_t sock, std::uint32_t netns);
+    model::Connection& alive(std::uint64_t sock, std::uint32_t netns);
     void end(std::uint64_t sock);
 
     std::size_t most_alive_;
     Order order_;
     std::unordered_map<std::uint64_t, Order::iterator> by_sock_;
-    std::vector<Connection> ended_;
+    std::vector<model::Connection> ended_;
 };
 
 }  // namespace netwatch::recorder
