@@ -8,6 +8,8 @@
 namespace netwatch::recorder {
 namespace {
 
+using model::ConnectionOutcome;
+
 constexpr core::BootNs second = core::ns_per_s;
 const core::ClockAnchor anchor(0, {1'000 * static_cast<std::int64_t>(second)});
 

@@ -250,7 +250,7 @@ std::optional<Finding> slowness(const Scene& scene, const DestinationKey& key, c
     for (const Try& one : resolver.tries) {
         if (!one.good() || one.known_at + late_window_ns < scene.now || one.unanswered > 0) continue;
         if (static_cast<double>(one.took_us) >= late_us) late.push_back(&one);
-        answered += late.empty() ? 0 : 1;
+        if (!late.empty()) ++answered;
     }
     const std::uint32_t seen = observations(late);
     if (late.empty() || answers_again(scene, resolver, false)) return std::nullopt;

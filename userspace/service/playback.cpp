@@ -97,10 +97,10 @@ core::Result<bool> Playback::step(const AfterRecord& after) {
     return false;
 }
 
-core::Result<void> Playback::run() {
+core::Result<void> Playback::run(const AfterRecord& after) {
     core::Result<void> first;
     while (!ended_) {
-        const auto stepped = step();
+        const auto stepped = step(after);
         if (!stepped && first) first = std::unexpected(stepped.error());
     }
     return first;

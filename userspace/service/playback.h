@@ -46,7 +46,7 @@ public:
     using AfterRecord = std::function<void(const model::Record&)>;
     [[nodiscard]] core::Result<bool> step(const AfterRecord& after = {});
     // All the rest. Errors: the first damage; what could be read has been taken in.
-    [[nodiscard]] core::Result<void> run();
+    [[nodiscard]] core::Result<void> run(const AfterRecord& after = {});
 
     [[nodiscard]] const diagnosis::Engine& engine() const { return engine_; }
     [[nodiscard]] core::UtcNs at() const { return at_; }
