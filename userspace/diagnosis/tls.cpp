@@ -120,7 +120,7 @@ void conclude(const Scene& scene, Ailments& ailments, Ailment ailment) {
 // Another party succeeded more than once since it fails, and it went on failing: that is not the end of a
 // failure of all.
 bool fails_beside_others(const TlsTarget& target, const TlsParty& party, const std::vector<TlsFailure>& run) {
-    const core::BootNs onset = run.front().start + answers_on_the_way_ns;
+    const core::BootNs onset = run.front().start;
     for (const TlsParty& other : target.parties) {
         if (&other == &party) continue;
         const auto good = [&](const TlsParty::Outcome& one) { return one.good && one.start > onset; };
@@ -133,19 +133,31 @@ bool fails_beside_others(const TlsTarget& target, const TlsParty& party, const s
     return false;
 }
 
+// Handshakes begun since then succeed; but for one whose answer was on the way.
+bool succeeds_since(const TlsTarget& target, core::BootNs onset) {
+    std::ptrdiff_t prompt = 0;
+    for (const TlsParty& party : target.parties) {
+        for (const TlsParty::Outcome& one : party.outcomes) {
+            if (!one.good || one.start <= onset) continue;
+            if (one.start > onset + answers_on_the_way_ns) return true;
+            ++prompt;
+        }
+    }
+    return prompt >= enough_others;
+}
+
 void look_at(const Scene& scene, Ailments& ailments, const TlsTarget& target) {
     std::vector<TlsFailure> together;
-    core::BootNs last_success = 0;
+    bool known = target.successes == 0;  // strangers who fail say nothing of a server that others use
     for (const TlsParty& party : target.parties) {
         const auto run = party.run();
-        last_success = std::max(last_success, party.last_success);
         if (!is_recent(scene, run) || scans(party)) continue;
+        known = known || party.successes > 0;
         together.insert(together.end(), run.begin(), run.end());
     }
     if (together.empty()) return;
     std::ranges::sort(together, {}, &TlsFailure::start);
-    const core::BootNs onset = together.front().start + answers_on_the_way_ns;
-    if (last_success <= onset && together.size() + 1 >= enough) {
+    if (known && together.size() + 1 >= enough && !succeeds_since(target, together.front().start)) {
         const bool mixed =
             std::ranges::any_of(target.parties, [](const TlsParty& party) { return party.relapses() > 0; });
         if (together.size() + 1 >= (mixed ? enough_mixed : enough))
