@@ -24,6 +24,8 @@ struct Options {
 };
 
 constexpr std::size_t write_from_bytes = 1U << 20;
+constexpr std::size_t most_waiting = 100'000;
+constexpr std::size_t most_alive = 200'000;
 
 constexpr const char* footer =
     "Examples:\n"
@@ -42,7 +44,10 @@ class Teller {
 public:
     Teller(present::Export& to, OutputFile& output) : to_(to), output_(output) {}
 
-    void add(const model::Record& record) { batch_.push_back(record); }
+    void add(const model::Record& record) {
+        batch_.push_back(record);
+        if (batch_.size() >= most_waiting) fold();  // a recording without CLOCKs: the last one has to do
+    }
     void add(diagnosis::Past past) {
         std::ranges::stable_sort(past.seconds, {}, &model::DestinationSecond::at);
         for (const auto& second : past.seconds) to_.add(second);
@@ -52,9 +57,8 @@ public:
     [[nodiscard]] core::Result<void> go_on() {
         const auto* clock = batch_.empty() ? nullptr : std::get_if<netwatch_clock>(&batch_.back());
         if (clock == nullptr) return {};
-        const core::ClockAnchor anchor(clock->header.at_ns, {clock->realtime_ns});
-        for (const auto& record : batch_) connections_.add(record, anchor);
-        batch_.clear();
+        anchor_ = core::ClockAnchor(clock->header.at_ns, {clock->realtime_ns});
+        fold();
         for (const auto& connection : connections_.take_ended()) to_.add(connection);
         return flush(write_from_bytes);
     }
@@ -65,14 +69,19 @@ public:
     }
 
 private:
+    void fold() {
+        for (const auto& record : batch_) connections_.add(record, anchor_);
+        batch_.clear();
+    }
     [[nodiscard]] core::Result<void> flush(std::size_t from_bytes) {
         return to_.size() < from_bytes ? core::Result<void>{} : output_.write(to_.take());
     }
 
     present::Export& to_;
     OutputFile& output_;
-    std::vector<model::Record> batch_;
-    recorder::Connections connections_;
+    core::ClockAnchor anchor_;
+    std::vector<model::Record> batch_;  // since the last CLOCK
+    recorder::Connections connections_{most_alive};
 };
 
 core::Result<core::ExitCode> export_recorded(const Options& options, const Globals& globals) {
