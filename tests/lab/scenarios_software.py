@@ -89,7 +89,6 @@ SOFTWARE: list[Scenario] = [
         "PostgreSQL: a lock makes all queries wait for two seconds",
         _postgres_load,
         _postgres_locked,
-        missed="waits within a transaction are not timed (docs/limitations.md)",
     ),
     *fault("postgres_filtered", 27, "PostgreSQL: a router drops its port", _postgres_load, _postgres_filtered),
     *fault("redis_stalled", None, "Redis: one command makes the others wait", _redis_load, _redis_stalled),
