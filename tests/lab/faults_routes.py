@@ -97,7 +97,9 @@ def all_silent(rig: Rig, family: int, destinations: list[tuple[str, int]]) -> Fa
         destinations=tuple(destinations),
         set_allowed=("firewall_block", "host_unreachable"),
     )
-    return Fault(label, heal)
+    # Who watches the router, too, sees its rule at work.
+    own = replace(label, type="firewall_block", causes=("local_rule",), set_allowed=())
+    return Fault(label, heal, everywhere=own)
 
 
 def prefix_refused(rig: Rig, family: int, destinations: list[tuple[str, int]], kind: str) -> Fault:

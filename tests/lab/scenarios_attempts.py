@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 
 from lab import faults_attempts as faults
@@ -21,7 +22,8 @@ def _bulk_from(lab: Lab, host: str, cause: str) -> Fault:
     port = lab.rng.randrange(5201, 5399)
     Iperf3Server(lab.rig, lab.victim, port)
     full = faults.uplink_full(lab.rig, _all_destinations(lab), cause)
-    upload = lab.rig.spawn(host, ["iperf3", "-c", lab.ip(lab.victim), "-p", str(port), "-t", "60", "-P", "4"])
+    argv = ["iperf3", "-c", lab.ip(lab.victim), "-p", str(port), "-t", "60", "-P", "4"]
+    upload = lab.rig.spawn(host, argv, stdout=subprocess.DEVNULL)
 
     def heal() -> None:
         upload.terminate()
