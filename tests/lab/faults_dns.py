@@ -85,11 +85,7 @@ def endpoint_replaced(rig: Rig, family: int, service: str, old: str, new: str, o
     label = Label(
         "load_balancer", ("stale_endpoint",), scope_kinds=("destination",), destinations=((service, 53),),
     )  # fmt: skip
-
-    def end() -> None:
-        heal()
-
-    return Fault(label, end)
+    return Fault(label, heal)
 
 
 def address_dead(rig: Rig, family: int, ip: str, port: int, host: str) -> Fault:
