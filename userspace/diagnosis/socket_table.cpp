@@ -49,7 +49,11 @@ public:
     // Though its request may have gone out within the tick in which the answer before it came.
     [[nodiscard]] bool owes_answer() const { return known_ && more_ == 1 && spoke_last_; }
     [[nodiscard]] bool are_even() const { return known_ && more_ == 0; }
-    [[nodiscard]] bool has_last_word() const { return spoke_last_ && !are_even(); }
+    // A goodbye may not be acknowledged any more.
+    [[nodiscard]] bool has_last_word(Life life) const {
+        const bool said_goodbye = life != Life::alive && static_cast<std::int32_t>(surplus_) > 0;
+        return (spoke_last_ || said_goodbye) && !are_even();
+    }
     void rest(Socket& socket, const netwatch_tcp_counters& now) const {
         socket.turns = more_ == 0 ? socket.turns + since(now.data_segs_in, socket.segments_in) : 0;
         socket.surplus = surplus_;
@@ -93,7 +97,7 @@ std::optional<AnswerLook> look_at_answer(Socket& socket, const netwatch_tcp_coun
                           .state = AnswerState::arrived,
                           .one_segment = size <= now.mss_bytes,
                           .counted = least_us > 0,
-                          .last_word = same_tick && turns.has_last_word()};
+                          .last_word = same_tick && turns.has_last_word(life)};
     }
     // The next request is out already: the answer to the last one took at least as long as it was seen waited
     // for.
