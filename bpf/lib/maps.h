@@ -18,7 +18,7 @@ struct stream_state {
  * because later events run in softirq under an arbitrary process.
  */
 struct socket_state {
-    __u64 start_ns; /* SYN_SENT or SYN_RECV entered; 0: older than the agent */
+    __u64 start_ns; /* SYN_SENT entered, or accepted; 0: older than the agent, or not yet accepted */
     struct netwatch_process process;
     struct netwatch_icmp icmp; /* the last ICMP error seen on it */
     __u8 asked_ip[16];

@@ -152,7 +152,7 @@ struct netwatch_connect {
 struct netwatch_accept {
     struct netwatch_header header;
     __u64 sock;
-    __u64 start_ns; /* when the child socket was made */
+    __u64 start_ns; /* when it was established; its child socket is made then, too */
     struct netwatch_tuple tuple;
     struct netwatch_process process; /* owner of the listener */
     __u32 rtt_us;
@@ -340,7 +340,7 @@ struct netwatch_drops {
 struct netwatch_socket_sample {
     struct netwatch_header header;
     __u64 sock;
-    __u64 start_ns; /* when SYN_SENT or SYN_RECV was entered; 0: older than the agent */
+    __u64 start_ns; /* when SYN_SENT was entered, or it was accepted; 0: older than the agent */
     struct netwatch_tuple tuple;
     struct netwatch_process process;
     struct netwatch_tcp_counters counters;
