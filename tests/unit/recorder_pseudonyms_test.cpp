@@ -101,6 +101,8 @@ TEST_F(PseudonymsTest, StandInSentences) {
         << "a name is a whole word";
     EXPECT_EQ(text("41 of 41 in 1.2 ms, at 03:12:04: 0.97"), "41 of 41 in 1.2 ms, at 03:12:04: 0.97");
     EXPECT_EQ(text("::1 and ::ffff:10.1.2.3 and a: b"), "::1 and " + address("10.1.2.3") + " and a: b");
+    EXPECT_NE(pseudonyms_.domain("7.2.0.10.in-addr.arpa"), "7.2.0.10.in-addr.arpa");
+    EXPECT_EQ(text("7 of 10 answered"), "7 of 10 answered") << "not the labels of a reverse name";
     EXPECT_EQ(text(""), "");
 }
 

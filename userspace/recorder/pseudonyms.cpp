@@ -167,6 +167,10 @@ std::string Pseudonyms::name_of(const char* kind, std::string_view name) {
 
 std::string Pseudonyms::interface(std::string_view name) { return name == "lo" ? "lo" : name_of("if", name); }
 
+std::uint64_t Pseudonyms::digest(std::uint64_t of) {
+    return digests_.try_emplace(of, digests_.size() + 1).first->second;
+}
+
 std::string Pseudonyms::path(std::string_view cgroup) {
     std::string made;
     std::string_view rest = cgroup;
@@ -198,12 +202,14 @@ std::string Pseudonyms::domain(std::string_view name) {
     }
 }
 
-// The longest name that begins there as a whole word; empty: none.
+// The longest name that begins there as a whole word; empty: none. Labels of reverse names are numbers and
+// letters, which mean something else in a sentence; its addresses are replaced as such.
 std::string_view Pseudonyms::known_name_at(std::string_view sentence, std::size_t at) const {
     for (const std::size_t length : lengths_) {
         if (at + length > sentence.size()) continue;
         if (at + length < sentence.size() && is_word(sentence[at + length])) continue;
         const auto word = sentence.substr(at, length);
+        if (length == 1 || std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; })) continue;
         if (names_.contains(word)) return word;
     }
     return {};

@@ -37,6 +37,7 @@ public:
     [[nodiscard]] std::string host(std::string_view name) { return name_of("host", name); }
     [[nodiscard]] std::string region(std::string_view name) { return name_of("region", name); }
     [[nodiscard]] std::string interface(std::string_view name);
+    [[nodiscard]] std::uint64_t digest(std::uint64_t of);
     // Part by part; what systemd and container runtimes name alike everywhere stays, and so do endings.
     [[nodiscard]] std::string path(std::string_view cgroup);
     // Label by label: names below one domain stay below one domain.
@@ -54,6 +55,7 @@ private:
     std::unordered_map<model::IpAddress, model::IpAddress> addresses_;
     std::map<std::string, std::string, std::less<>> names_;  // of all kinds: a word means one thing
     std::map<std::string, std::size_t, std::less<>> counts_;
+    std::map<std::uint64_t, std::uint64_t> digests_;
     std::set<std::size_t, std::greater<>> lengths_;  // of the names
 };
 

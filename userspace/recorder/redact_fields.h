@@ -22,6 +22,7 @@ enum class Treatment : std::uint8_t {
     region,
     interface,
     domain,  // a name of DNS, label by label
+    digest,  // eight bytes by which others could look up what they are of
     kept,    // a word of netwatch or of the kernel
 };
 
@@ -118,7 +119,8 @@ struct RedactedField {
     X(TLS_CERTIFICATE, tls_certificate, sni, domain)                  \
     X(TLS_CERTIFICATE, tls_certificate, subject, domain)              \
     X(TLS_CERTIFICATE, tls_certificate, issuer, domain)               \
-    X(TLS_CERTIFICATE, tls_certificate, names, domain)
+    X(TLS_CERTIFICATE, tls_certificate, names, domain)                \
+    X(TLS_CERTIFICATE, tls_certificate, fingerprint, digest)
 
 inline constexpr auto redacted_fields = std::to_array<RedactedField>({
 #define NETWATCH_FIELD(upper, lower, member, treatment)                    \

@@ -50,6 +50,7 @@ std::string pseudonym(Pseudonyms& pseudonyms, Treatment treatment, std::string_v
         case Treatment::interface: return pseudonyms.interface(name);
         case Treatment::domain: return pseudonyms.domain(name);
         case Treatment::address:
+        case Treatment::digest:
         case Treatment::kept: break;
     }
     return std::string(name);
@@ -62,6 +63,13 @@ void redact_field(Pseudonyms& pseudonyms, const RedactedField& field, std::span<
         std::memcpy(raw.data(), bytes.data(), raw.size());
         const auto made = pseudonyms.address(model::IpAddress(raw));
         std::memcpy(bytes.data(), made.bytes().data(), raw.size());
+        return;
+    }
+    if (field.treatment == Treatment::digest) {
+        std::uint64_t digest = 0;
+        std::memcpy(&digest, bytes.data(), sizeof(digest));
+        digest = pseudonyms.digest(digest);
+        std::memcpy(bytes.data(), &digest, sizeof(digest));
         return;
     }
     const auto* const text = reinterpret_cast<const char*>(bytes.data());
