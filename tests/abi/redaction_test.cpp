@@ -62,7 +62,8 @@ TEST(Redaction, KnowsEveryTextAndEveryAddressOfARecord) {
         find_telling(types.get(), btf__type_by_id(types.get(), static_cast<__u32>(id)), "", found);
         std::set<std::string> listed;
         for (const auto& field : redacted_fields) {
-            if (field.kind == number) listed.insert(std::string(field.member));
+            const bool telling = field.treatment != Treatment::digest;  // which no type tells from a counter
+            if (field.kind == number && telling) listed.insert(std::string(field.member));
         }
         EXPECT_EQ(found, listed) << "of kind " << kind << ": see recorder/redact_fields.h";
     };

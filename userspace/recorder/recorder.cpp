@@ -62,8 +62,9 @@ core::Result<Database> create_segment(const fs::path& path, const RecordingMeta&
     }
     auto database = Database::open_for_writing(path);
     if (!database) return database;
-    // Nothing waits for the disk while the segment is written: its log is folded in when it is closed.
-    if (done = database->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+    // Nothing waits for the disk while the segment is written: its log is folded in when it is closed. What a
+    // process wrote outlives it; what the kernel had not yet written goes with a power cut.
+    if (done = database->execute("PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL;"
                                  "PRAGMA wal_autocheckpoint=0");
         !done)
         return std::unexpected(done.error());
@@ -86,7 +87,9 @@ Recorder::~Recorder() {
     if (!database_) return;
     statements_.clear();
     // Best effort: a segment that keeps its log can be read just as well.
-    if (!is_dump_) (void)database_->execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
+    if (is_dump_) return;
+    (void)database_->execute(
+        "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
 }
 
 core::Result<void> Recorder::finish() { return database_->execute("COMMIT"); }
