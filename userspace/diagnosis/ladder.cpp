@@ -176,9 +176,11 @@ LadderStep service_step(const Scene& scene, const Seen& seen) {
     if (seen.failing_since != 0)
         return step(Rung::service, LadderStatus::unknown, "no request reaches it while connects fail");
     if (recent(scene, answers.last_prompt) && answers.baseline_us.count() > 0) {
-        return step(
-            Rung::service, LadderStatus::ok,
-            fmt::format("answers in {:.1f} ms at the median", *answers.baseline_us.quantile(0.5) / 1000));
+        // The clock that answers are timed by is the kernel's timer tick.
+        const double median_ms = *answers.baseline_us.quantile(0.5) / 1000;
+        return step(Rung::service, LadderStatus::ok,
+                    median_ms < 0.05 ? "answers within a timer tick"
+                                     : fmt::format("answers in {:.1f} ms at the median", median_ms));
     }
     return step(Rung::service, LadderStatus::unknown, "no answer to a request was seen in the last minute");
 }
