@@ -305,20 +305,6 @@ TEST(DiagnosisRouting, SilentNetworksBesideOthersThatAnswerShareNoPath) {
     for (const auto& alarm : watch.alarms()) EXPECT_NE(alarm.scope.kind, ScopeKind::path);
 }
 
-// One attempt to each of three was swallowed by a dead member of a bundle; meanwhile others got through.
-TEST(DiagnosisRouting, AnswersAfterTheFirstOnsetVetoTheSharedPath) {
-    Story story;
-    for (const auto* peer : {"10.1.0.1:80", "10.2.0.1:80", "10.3.0.1:80", "10.1.0.2:80", "10.2.0.2:80"})
-        story.healthy(0, 10, 0.5, peer);
-    story.is_unanswered(10.1, "10.1.0.1:80", 4).is_unanswered(10.6, "10.2.0.1:80", 4);
-    story.is_unanswered(11.0, "10.3.0.1:80", 4).is_unanswered(10.2, "10.1.0.1:80", 4);
-    for (const double at : {10.5, 10.9}) story.connects(at, "10.1.0.2:80").connects(at, "10.2.0.2:80");
-    story.connects(14.2, "10.1.0.1:80").connects(14.2, "10.2.0.1:80").connects(14.2, "10.3.0.1:80");
-    Watch watch(story);
-    watch.until(20);
-    for (const auto& [id, incident] : watch.told()) EXPECT_NE(incident.cause, "prefix_silent") << id;
-}
-
 TEST(DiagnosisRouting, OneRouterWithoutAWayToSeveralNetworksIsOneFault) {
     Story story;
     for (const auto* peer : {"10.0.0.1:80", "10.1.0.1:80"})

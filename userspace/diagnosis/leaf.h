@@ -13,7 +13,6 @@ namespace netwatch::diagnosis {
 
 // Answers that were on the way when the fault came arrive after it.
 constexpr std::uint64_t in_flight_ns = 250 * core::ns_per_ms;
-constexpr std::uint64_t onset_spread_ns = 2 * core::ns_per_s;  // a SYN before the fault may be lost in it
 
 struct Leaf {
     const Destination* destination = nullptr;
@@ -51,9 +50,7 @@ using Leaves = std::vector<Leaf>;
 
 [[nodiscard]] bool any_worked(const Leaves& leaves);
 [[nodiscard]] core::BootNs first_onset(const Leaves& leaves);
-// Whoever answers since then contradicts that one fault has all of them: the first of their onsets, unless
-// that lies long before the last.
-[[nodiscard]] core::BootNs shared_onset(const Leaves& leaves);
+[[nodiscard]] core::BootNs last_onset(const Leaves& leaves);  // all of them fail from here on
 [[nodiscard]] std::size_t distinct_addresses(const Leaves& leaves);
 [[nodiscard]] std::size_t distinct_blocks(const Leaves& leaves);
 [[nodiscard]] std::uint32_t total(const Leaves& leaves, std::uint32_t FailureRun::* field);

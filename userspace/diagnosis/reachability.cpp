@@ -16,6 +16,7 @@ namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::size_t prefix_members = 3;
+constexpr std::uint64_t onset_spread_ns = 2 * core::ns_per_s;  // a SYN before the fault may be lost in it
 constexpr std::uint64_t recovery_ns = 10 * core::ns_per_s;
 constexpr double path_share = 0.8;  // of the addresses in use that a lost path explains (BlameIt's threshold)
 
@@ -149,7 +150,7 @@ Leaves all_of(const Groups& groups, Fault fault) {
 
 bool block_answers(const Scene& scene, const Leaves& leaves) {
     const AddressKey whole_block{leaves.front().block().network, leaves.front().destination->key.netns};
-    return !scene.destinations.answering_siblings(whole_block, shared_onset(leaves) + in_flight_ns).empty();
+    return !scene.destinations.answering_siblings(whole_block, last_onset(leaves) + in_flight_ns).empty();
 }
 
 // A router answers only so often (ICMP rate limits): silence beside its word for the same block, and since
@@ -186,7 +187,7 @@ void merge_silent_blocks(const Scene& scene, Groups& groups) {
 double share_of_addresses_in_use(const Scene& scene, const Leaves& leaves) {
     std::set<AddressKey> bad;
     for (const Leaf& leaf : leaves) bad.insert(leaf.address());
-    const core::BootNs since = shared_onset(leaves) + in_flight_ns;
+    const core::BootNs since = last_onset(leaves) + in_flight_ns;
     std::set<AddressKey> good;
     for (const auto& [key, destination] : scene.destinations.all()) {
         const bool answered = destination.last_success_at > since || destination.last_progress_at > since;
