@@ -149,8 +149,16 @@ core::Result<void> RecordingWriter::write(const recorder::Batch& batch) {
 
 core::Result<void> RecordingWriter::begin_segment(core::UtcNs at) {
     if (recorder_) {
-        closer_.hand([ended = std::make_shared<recorder::Recorder>(std::move(*recorder_))] {});
+        {
+            const std::lock_guard lock(ended_mutex_);
+            ended_.push_back(std::move(*recorder_));
+        }
         recorder_.reset();
+        closer_.hand([this] {
+            std::vector<recorder::Recorder> closing;
+            const std::lock_guard lock(ended_mutex_);
+            closing.swap(ended_);
+        });
     }
     state_.prune(retention_);
     const bool is_first = sequence_ == 0 && !gap_;

@@ -86,8 +86,10 @@ private:
     bool stopping_ = false;
     std::optional<std::string> error_;
     std::filesystem::path path_;
-    Worker closer_;      /* of segments that have ended: the disk has to be waited for then */
-    std::thread thread_; /* last: it uses all of the above */
+    std::mutex ended_mutex_;
+    std::vector<recorder::Recorder> ended_; /* segments that are to be closed; under ended_mutex_ */
+    Worker closer_;                         /* closes them: the disk has to be waited for then */
+    std::thread thread_;                    /* last: it uses all of the above */
 };
 
 }  // namespace netwatch::service
