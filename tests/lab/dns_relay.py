@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A DNS relay over UDP that can misbehave: {"delay_s": 2.1, "race": false, "loss": 0.0} on standard input, one a line.
 
-It takes questions on port 53 and passes them on to --to at localhost. `delay_s`: how late answers go back. `race`: of
+It takes questions on port 53 of --at and passes them on to --to at localhost. `delay_s`: how late answers go back. `race`: of
 two questions that are the first from their port, within 20 ms, the later one is dropped, as conntrack drops it. It prints "listening" when it is.
 """
 
@@ -52,9 +52,9 @@ class Relay(asyncio.DatagramProtocol):
 async def main(options) -> None:
     loop = asyncio.get_running_loop()
     relay = Relay(options.to)
-    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    sock.bind(("::", 53))
+    # Of that address alone: an answer has to come from where it was asked.
+    sock = socket.socket(socket.AF_INET6 if ":" in options.at else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((options.at, 53))
     await loop.create_datagram_endpoint(lambda: relay, sock=sock)
     print("listening", flush=True)
     reader = asyncio.StreamReader()
@@ -66,5 +66,6 @@ async def main(options) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--at", required=True, help="address of this host")
     parser.add_argument("--to", type=int, required=True)
     sys.exit(asyncio.run(main(parser.parse_args())))

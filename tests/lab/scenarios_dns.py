@@ -53,7 +53,7 @@ def _relayed(lab: Lab, options: str = _OPTIONS) -> None:
     lab.nginx_on(*SERVERS)
     lab.names = _names(lab)
     lab.back = Unbound(lab.rig, lab.victim, lab.names, port=BACK_PORT)
-    lab.relay = Relay(lab.rig, lab.victim)
+    lab.relay = Relay(lab.rig, lab.victim, lab.ip(lab.victim))
     _load(lab, [lab.ip(lab.victim)], options)
     lab.background()
 

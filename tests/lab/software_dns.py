@@ -126,8 +126,8 @@ def _bound(pid: int, port: int) -> bool:
 class Relay:
     """The lab's own relay on port 53 before an unbound on the back port: late, or dropping, as it is told."""
 
-    def __init__(self, rig: Rig, host: str):
-        argv = [sys.executable, str(HERE / "dns_relay.py"), "--to", str(BACK_PORT)]
+    def __init__(self, rig: Rig, host: str, ip: str):
+        argv = [sys.executable, str(HERE / "dns_relay.py"), "--at", ip, "--to", str(BACK_PORT)]
         self.process = rig.spawn(host, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline().strip() != "listening":
             raise RuntimeError(f"the relay on {host} did not start")
