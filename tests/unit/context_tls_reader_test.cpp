@@ -41,7 +41,7 @@ struct Told {
 };
 
 std::vector<char> seed_of(const std::string& name) {
-    std::ifstream file(NETWATCH_SOURCE_DIR "/tests/fuzz/corpus/tls_reader/" + name, std::ios::binary);
+    std::ifstream file(NETWATCH_SOURCE_DIR "/tests/fuzz/corpus/tls_reader_fuzz/" + name, std::ios::binary);
     EXPECT_TRUE(file) << name;
     return {std::istreambuf_iterator<char>(file), {}};
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <memory>
@@ -7,20 +6,16 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
-#include "cli/window.h"
-#include "present/inert.h"
+#include "cli/recorded.h"
 #include "present/json.h"
 #include "present/text.h"
-#include "service/host_facts.h"
 #include "service/playback.h"
 
 namespace netwatch::cli {
 namespace {
 
 struct Options {
-    std::filesystem::path file;
-    std::string since;
-    std::string until;
+    RecordedOptions recorded;
     bool json = false;
 };
 
@@ -34,19 +29,8 @@ constexpr const char* footer =
     "Needs no privileges but to read it. Exit 3: an incident above info was open at the end.";
 
 core::Result<core::ExitCode> replay(const Options& options, const Globals& globals) {
-    service::PlaybackOptions how;
-    const auto window = parse_window(options.since, options.until, service::utc_now());
-    if (!window) return std::unexpected(window.error());
-    how.window = *window;
-    if (globals.regions) {
-        auto regions = globals.load_regions();
-        if (!regions) return std::unexpected(regions.error());
-        how.regions = std::move(*regions);
-    }
-    auto playback = service::Playback::open(options.file, std::move(how));
+    auto playback = open_recorded(options.recorded, globals, {});
     if (!playback) return std::unexpected(playback.error());
-    for (const auto& problem : playback->problems())
-        fmt::print(stderr, "netwatch: left out: {}\n", present::inert(problem));
     const auto fed = playback->run();
 
     const auto incidents = playback->incidents();
@@ -66,9 +50,12 @@ core::Result<core::ExitCode> replay(const Options& options, const Globals& globa
 Command add_replay(CLI::App& app, const Globals& globals) {
     auto* command = app.add_subcommand("replay", "a recording through the diagnosis again");
     const auto options = std::make_shared<Options>();
-    command->add_option("FILE", options->file, "a dump, or a state directory")->required()->type_name("");
-    command->add_option("--since", options->since, "begin with the segment of this time")->type_name("TIME");
-    command->add_option("--until", options->until, "stop at this time")->type_name("TIME");
+    command->add_option("FILE", options->recorded.file, "a dump, or a state directory")
+        ->required()
+        ->type_name("");
+    command->add_option("--since", options->recorded.since, "begin with the segment of this time")
+        ->type_name("TIME");
+    command->add_option("--until", options->recorded.until, "stop at this time")->type_name("TIME");
     command->add_flag("--json", options->json, "a JSON array of incidents");
     command->footer(footer);
     return {command, [options, &globals] { return replay(*options, globals); }};
