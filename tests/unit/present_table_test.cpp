@@ -117,5 +117,13 @@ TEST(PresentStyle, WrapsAtSpacesUnderItsHead) {
     EXPECT_EQ(age(support::at_time("21:00:00"), support::at_time("19:05:00")), "0:00");
 }
 
+TEST(PresentStyle, ColoursOfThePaletteOnlyWhereTheTerminalHasIt) {
+    EXPECT_EQ(paint("slow", Paint::yellow, {.color = true}), "\x1b[33mslow\x1b[0m");
+    EXPECT_EQ(paint("slow", Paint::yellow, {.color = true, .color_256 = true}), "\x1b[38;5;166mslow\x1b[0m");
+    EXPECT_EQ(paint("ok", Paint::green, {.color = true, .color_256 = true}), "\x1b[38;5;28mok\x1b[0m");
+    EXPECT_EQ(paint("down", Paint::red, {.color = true, .color_256 = true}), "\x1b[1;31mdown\x1b[0m");
+    EXPECT_EQ(paint("slow", Paint::yellow, {.color_256 = true}), "slow");
+}
+
 }  // namespace
 }  // namespace netwatch::present

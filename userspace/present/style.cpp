@@ -49,19 +49,23 @@ std::uint64_t nanoseconds_between(core::UtcNs since, core::UtcNs until) {
 Style detect_style(int fd, bool no_color) {
     const std::string_view terminal = environment("TERM");
     const bool can_color = isatty(fd) == 1 && !terminal.empty() && terminal != "dumb";
-    return {can_color && !no_color && environment("NO_COLOR").empty(), locale_is_utf8(), width_of_output(fd)};
+    return {.color = can_color && !no_color && environment("NO_COLOR").empty(),
+            .unicode = locale_is_utf8(),
+            .width = width_of_output(fd),
+            .color_256 =
+                terminal.find("256color") != std::string_view::npos || !environment("COLORTERM").empty()};
 }
 
 std::string paint(std::string_view text, Paint paint, const Style& style) {
     if (!style.color || paint == Paint::plain || text.empty()) return std::string(text);
-    std::string_view code;
+    std::string code;
     switch (paint) {
         case Paint::plain: break;
         case Paint::bold: code = "1"; break;
         case Paint::dim: code = "2"; break;
         case Paint::red: code = "1;31"; break;
-        case Paint::yellow: code = "33"; break;
-        case Paint::green: code = "32"; break;
+        case Paint::yellow: code = style.color_256 ? fmt::format("38;5;{}", yellow_of_256) : "33"; break;
+        case Paint::green: code = style.color_256 ? fmt::format("38;5;{}", green_of_256) : "32"; break;
     }
     return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }

@@ -22,13 +22,21 @@ struct Style {
     bool color = false;
     bool unicode = true;
     std::size_t width = 100;  // cells
+    bool color_256 = false;   // the terminal has xterm's palette
 };
 
-// Colour where `fd` is a terminal that has it and neither NO_COLOR (no-color.org) nor the caller forbids it;
-// Unicode where the locale of the environment is UTF-8; the terminal's width, else COLUMNS, else 100.
+// Colour where `fd` is a terminal that has it and neither NO_COLOR (no-color.org) nor the caller forbids it,
+// of 256 where TERM or COLORTERM says so; Unicode where the locale of the environment is UTF-8; the
+// terminal's width, else COLUMNS, else 100.
 [[nodiscard]] Style detect_style(int fd, bool no_color);
 
 enum class Paint : std::uint8_t { plain, bold, dim, red, yellow, green };
+
+// Of xterm's palette: contrast 3.8 and 4.7 on white, 5.5 and 4.5 on black (WCAG 2.1). The first eight
+// colours, which have no numbers of their own, are pale on white in most terminals (yellow 1.7).
+inline constexpr std::uint8_t yellow_of_256 = 166;
+inline constexpr std::uint8_t green_of_256 = 28;
+
 [[nodiscard]] std::string paint(std::string_view text, Paint paint, const Style& style);
 
 // The symbol of each and the colour that goes with it.

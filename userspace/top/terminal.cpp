@@ -11,6 +11,11 @@ namespace {
 
 using present::Paint;
 
+ftxui::Color either(std::uint8_t of_256, ftxui::Color::Palette16 of_16, const present::Style& style) {
+    return style.color_256 ? ftxui::Color(static_cast<ftxui::Color::Palette256>(of_256))
+                           : ftxui::Color(of_16);
+}
+
 ftxui::Element painted(const Span& span, bool inverted, const present::Style& style) {
     auto element = ftxui::text(present::finish(span.text, style));
     if (inverted) element = ftxui::inverted(element);
@@ -19,8 +24,12 @@ ftxui::Element painted(const Span& span, bool inverted, const present::Style& st
         case Paint::bold: return ftxui::bold(element);
         case Paint::dim: return style.color ? ftxui::dim(element) : element;
         case Paint::red: return style.color ? ftxui::color(ftxui::Color::Red, ftxui::bold(element)) : element;
-        case Paint::yellow: return style.color ? ftxui::color(ftxui::Color::Yellow, element) : element;
-        case Paint::green: return style.color ? ftxui::color(ftxui::Color::Green, element) : element;
+        case Paint::yellow:
+            if (!style.color) return element;
+            return ftxui::color(either(present::yellow_of_256, ftxui::Color::Yellow, style), element);
+        case Paint::green:
+            if (!style.color) return element;
+            return ftxui::color(either(present::green_of_256, ftxui::Color::Green, style), element);
     }
     return element;
 }
