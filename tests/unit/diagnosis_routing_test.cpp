@@ -305,6 +305,67 @@ TEST(DiagnosisRouting, SilentNetworksBesideOthersThatAnswerShareNoPath) {
     for (const auto& alarm : watch.alarms()) EXPECT_NE(alarm.scope.kind, ScopeKind::path);
 }
 
+// Two filters, at hosts whose other ports answer, and loss that takes a SYN now and then.
+TEST(DiagnosisRouting, FilteredPortsAndALostSynElsewhereShareNoPath) {
+    Story story;
+    for (const auto* host : {"10.14.0.2", "[fd00:14::2]"}) {
+        const std::string ip = host;
+        story.healthy(0, 60, 1, ip + ":8011");
+        story.healthy(0, 10, 0.3, ip + ":8014").unanswered(10, 60, 0.3, ip + ":8014", 3);
+    }
+    for (int i = 0; i < 60; ++i) {
+        if (i % 7 == 6) {
+            story.connects_at_retry(i, "10.16.0.2:8011");
+        } else {
+            story.connects(i, "10.16.0.2:8011");
+        }
+    }
+    Watch watch(story);
+    for (int until = 12; until < 60; ++until) {
+        watch.until(until);
+        EXPECT_EQ(watch.alarms().size(), 2U) << until;
+        for (const auto& alarm : watch.alarms()) EXPECT_EQ(alarm.cause, "silent_drop") << until;
+    }
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::firewall_block));
+}
+
+// Two dead hosts have been silent while the third was answered.
+TEST(DiagnosisRouting, HostsThatDiedBeforeAnotherLosesASynShareNoPath) {
+    Story story;
+    for (const auto* peer : {"10.0.0.1:80", "10.1.0.1:80"})
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 60, 0.3, peer, 3);
+    story.healthy(0, 40, 1, "10.2.0.1:443").connects_at_retry(40.5, "10.2.0.1:443");
+    story.healthy(42, 60, 1, "10.2.0.1:443");
+    Watch watch(story);
+    for (double until = 38; until < 60; until += 0.1) {
+        watch.until(until);
+        for (const auto& alarm : watch.alarms()) EXPECT_NE(alarm.scope.kind, ScopeKind::path) << until;
+    }
+    EXPECT_EQ(watch.alarms().size(), 2U);
+}
+
+// What was dead before is not part of the path's fault, and a SYN lost on another path does not end it.
+TEST(DiagnosisRouting, ALostPathIsToldBesideAnOlderFault) {
+    Story story;
+    story.healthy(0, 10, 0.3, "10.9.0.1:80").unanswered(10, 60, 0.3, "10.9.0.1:80", 3);
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80", "10.1.0.1:80", "10.2.0.1:443", "10.2.0.2:443"})
+        story.healthy(0, 30, 0.3, peer).unanswered(30, 60, 0.3, peer, 3);
+    story.healthy(0, 50, 0.3, "192.168.0.9:80").connects_at_retry(50, "192.168.0.9:80");
+    story.healthy(52, 60, 0.3, "192.168.0.9:80");
+    Watch watch(story);
+    for (int until = 36; until < 60; ++until) {
+        watch.until(until);
+        std::size_t paths = 0;
+        for (const auto& alarm : watch.alarms()) {
+            if (alarm.scope.kind != ScopeKind::path) continue;
+            ++paths;
+            EXPECT_EQ(alarm.scope.members.size(), 5U) << until;
+        }
+        EXPECT_EQ(paths, 1U) << until;
+        EXPECT_EQ(watch.alarms().size(), 2U) << until;
+    }
+}
+
 TEST(DiagnosisRouting, OneRouterWithoutAWayToSeveralNetworksIsOneFault) {
     Story story;
     for (const auto* peer : {"10.0.0.1:80", "10.1.0.1:80"})

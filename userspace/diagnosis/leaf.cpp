@@ -155,7 +155,7 @@ std::optional<std::string> failed_region(const Scene& scene, const Leaves& leave
     if (!one || distinct_addresses(leaves) < region_addresses) return std::nullopt;
     std::set<AddressKey> bad;
     for (const Leaf& leaf : leaves) bad.insert(leaf.address());
-    const core::BootNs since = last_onset(leaves) + in_flight_ns;
+    const core::BootNs since = silent_since(leaves);
     std::set<AddressKey> good;
     bool others_work = false;
     for (const auto& [key, destination] : scene.destinations.all()) {
@@ -180,7 +180,10 @@ bool any_worked(const Leaves& leaves) {
 
 core::BootNs first_onset(const Leaves& leaves) { return onset_of(std::ranges::min(leaves, {}, onset_of)); }
 
-core::BootNs last_onset(const Leaves& leaves) { return onset_of(std::ranges::max(leaves, {}, onset_of)); }
+core::BootNs silent_since(const Leaves& leaves) {
+    const core::BootNs last = onset_of(std::ranges::max(leaves, {}, onset_of));
+    return std::min(last + in_flight_ns, first_onset(leaves) + onset_spread_ns);
+}
 
 std::size_t distinct_addresses(const Leaves& leaves) {
     std::set<AddressKey> addresses;

@@ -13,6 +13,7 @@ namespace netwatch::diagnosis {
 
 // Answers that were on the way when the fault came arrive after it.
 constexpr std::uint64_t in_flight_ns = 250 * core::ns_per_ms;
+constexpr std::uint64_t onset_spread_ns = 2 * core::ns_per_s;  // a SYN before the fault may be lost in it
 
 struct Leaf {
     const Destination* destination = nullptr;
@@ -50,7 +51,8 @@ using Leaves = std::vector<Leaf>;
 
 [[nodiscard]] bool any_worked(const Leaves& leaves);
 [[nodiscard]] core::BootNs first_onset(const Leaves& leaves);
-[[nodiscard]] core::BootNs last_onset(const Leaves& leaves);  // all of them fail from here on
+// Whoever answers since then is not hit by the one fault that has all of them: some are asked late after it.
+[[nodiscard]] core::BootNs silent_since(const Leaves& leaves);
 [[nodiscard]] std::size_t distinct_addresses(const Leaves& leaves);
 [[nodiscard]] std::size_t distinct_blocks(const Leaves& leaves);
 [[nodiscard]] std::uint32_t total(const Leaves& leaves, std::uint32_t FailureRun::* field);

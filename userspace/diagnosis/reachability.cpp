@@ -16,7 +16,6 @@ namespace netwatch::diagnosis {
 namespace {
 
 constexpr std::size_t prefix_members = 3;
-constexpr std::uint64_t onset_spread_ns = 2 * core::ns_per_s;  // a SYN before the fault may be lost in it
 constexpr std::uint64_t recovery_ns = 10 * core::ns_per_s;
 constexpr double path_share = 0.8;  // of the addresses in use that a lost path explains (BlameIt's threshold)
 
@@ -150,7 +149,59 @@ Leaves all_of(const Groups& groups, Fault fault) {
 
 bool block_answers(const Scene& scene, const Leaves& leaves) {
     const AddressKey whole_block{leaves.front().block().network, leaves.front().destination->key.netns};
-    return !scene.destinations.answering_siblings(whole_block, last_onset(leaves) + in_flight_ns).empty();
+    return !scene.destinations.answering_siblings(whole_block, silent_since(leaves)).empty();
+}
+
+// The largest part of them that one fault can have taken: no address of it was answered after it, or another
+// one, began to fail.
+Leaves fallen_together(const Scene& scene, const Leaves& leaves) {
+    struct Silence {
+        core::BootNs onset;
+        core::BootNs answered;
+    };
+    std::map<AddressKey, Silence> silences;
+    for (const Leaf& leaf : leaves) {
+        const core::BootNs onset = leaf.run().first_start_ns;
+        const Address* address = scene.destinations.find_address(leaf.address());
+        const core::BootNs answered = address == nullptr ? 0 : address->last_answer_at();
+        const auto found = silences.try_emplace(leaf.address(), onset, answered).first;
+        found->second.onset = std::min(found->second.onset, onset);
+    }
+    std::erase_if(silences, [](const auto& entry) {
+        return entry.second.answered > entry.second.onset + in_flight_ns;
+    });
+    std::vector<core::BootNs> onsets;
+    std::vector<core::BootNs> answers;
+    for (const auto& [address, silence] : silences) {
+        onsets.push_back(silence.onset);
+        answers.push_back(silence.answered);
+    }
+    std::ranges::sort(onsets);
+    std::ranges::sort(answers);
+    // Of a fault that began then. What was answered since is among what began to fail since.
+    const auto taken = [&](core::BootNs since) {
+        return (onsets.end() - std::ranges::lower_bound(onsets, since)) -
+               (answers.end() - std::ranges::upper_bound(answers, since + onset_spread_ns));
+    };
+    if (onsets.empty()) return {};
+    const core::BootNs since = std::ranges::max(onsets, {}, taken);
+    Leaves together;
+    for (const Leaf& leaf : leaves) {
+        const auto found = silences.find(leaf.address());
+        const bool same = found != silences.end() && found->second.onset >= since &&
+                          found->second.answered <= since + onset_spread_ns;
+        if (same) together.push_back(leaf);
+    }
+    return together;
+}
+
+void replace_silent(Groups& groups, Place place, Leaves leaves) {
+    std::set<AddressKey> addresses;
+    for (const Leaf& leaf : leaves) addresses.insert(leaf.address());
+    std::erase_if(groups, [&](const auto& group) {
+        return group.first.fault == Fault::silent && addresses.contains(group.second.front().address());
+    });
+    groups[std::move(place)] = std::move(leaves);
 }
 
 // A router answers only so often (ICMP rate limits): silence beside its word for the same block, and since
@@ -174,12 +225,10 @@ void join_rate_limited(Groups& groups) {
 void merge_silent_blocks(const Scene& scene, Groups& groups) {
     std::map<model::Prefix, Leaves> blocks;
     for (const Leaf& leaf : all_of(groups, Fault::silent)) blocks[leaf.block()].push_back(leaf);
-    for (auto& [block, leaves] : blocks) {
+    for (const auto& [block, silent] : blocks) {
+        Leaves leaves = fallen_together(scene, silent);
         if (distinct_addresses(leaves) < prefix_members || block_answers(scene, leaves)) continue;
-        std::erase_if(groups, [&](const auto& entry) {
-            return entry.first.fault == Fault::silent && block.contains(entry.second.front().endpoint().ip);
-        });
-        groups[{Fault::silent_block, block.to_string()}] = leaves;
+        replace_silent(groups, {Fault::silent_block, block.to_string()}, std::move(leaves));
     }
 }
 
@@ -187,7 +236,7 @@ void merge_silent_blocks(const Scene& scene, Groups& groups) {
 double share_of_addresses_in_use(const Scene& scene, const Leaves& leaves) {
     std::set<AddressKey> bad;
     for (const Leaf& leaf : leaves) bad.insert(leaf.address());
-    const core::BootNs since = last_onset(leaves) + in_flight_ns;
+    const core::BootNs since = silent_since(leaves);
     std::set<AddressKey> good;
     for (const auto& [key, destination] : scene.destinations.all()) {
         const bool answered = destination.last_success_at > since || destination.last_progress_at > since;
@@ -202,36 +251,23 @@ double share_of_addresses_in_use(const Scene& scene, const Leaves& leaves) {
 // What a region has lost, while others work, is the way there or its provider.
 void merge_lost_regions(const Scene& scene, Groups& groups) {
     if (scene.regions.empty()) return;
-    const auto region_of = [&](const auto& group) -> std::optional<std::string> {
-        const auto& [place, leaves] = group;
-        if (place.fault != Fault::silent && place.fault != Fault::silent_block) return std::nullopt;
-        const auto region = scene.regions.of(leaves.front().endpoint().ip);
-        const bool one = std::ranges::all_of(
-            leaves, [&](const Leaf& leaf) { return scene.regions.of(leaf.endpoint().ip) == region; });
-        return one ? region : std::nullopt;
-    };
     std::map<std::string, Leaves> regions;
-    for (const auto& group : groups) {
-        if (const auto region = region_of(group))
-            regions[*region].insert(regions[*region].end(), group.second.begin(), group.second.end());
+    for (const Leaf& leaf : all_of(groups, Fault::silent)) {
+        if (const auto region = scene.regions.of(leaf.endpoint().ip)) regions[*region].push_back(leaf);
     }
-    for (const auto& [region, leaves] : regions) {
-        if (!any_worked(leaves) || !failed_region(scene, leaves)) continue;
-        std::erase_if(groups, [&, &name = region](const auto& group) { return region_of(group) == name; });
-        groups[{Fault::silent_region, region}] = leaves;
+    for (const auto& [region, silent] : regions) {
+        Leaves leaves = fallen_together(scene, silent);
+        if (leaves.empty() || !any_worked(leaves) || !failed_region(scene, leaves)) continue;
+        replace_silent(groups, {Fault::silent_region, region}, std::move(leaves));
     }
 }
 
 // What several networks have lost together, and nearly all that is in use, is the path that they share.
 void merge_lost_path(const Scene& scene, Groups& groups) {
-    Leaves leaves = all_of(groups, Fault::silent);
-    for (const Leaf& leaf : all_of(groups, Fault::silent_block)) leaves.push_back(leaf);
+    Leaves leaves = fallen_together(scene, all_of(groups, Fault::silent));
     if (distinct_addresses(leaves) < prefix_members || distinct_blocks(leaves) < 2) return;
     if (!any_worked(leaves) || share_of_addresses_in_use(scene, leaves) < path_share) return;
-    std::erase_if(groups, [](const auto& entry) {
-        return entry.first.fault == Fault::silent || entry.first.fault == Fault::silent_block;
-    });
-    groups[{Fault::silent_path, ""}] = std::move(leaves);
+    replace_silent(groups, {Fault::silent_path, ""}, std::move(leaves));
 }
 
 // One router that has lost the way to several networks is one fault.
@@ -269,9 +305,9 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
         groups[place].push_back(*leaf);
     }
     join_rate_limited(groups);
-    merge_silent_blocks(scene, groups);
     merge_lost_regions(scene, groups);
     merge_lost_path(scene, groups);
+    merge_silent_blocks(scene, groups);
     merge_by_router(groups);
     std::vector<Finding> findings;
     for (const auto& [place, leaves] : groups) {
