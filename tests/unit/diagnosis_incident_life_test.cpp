@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "support/story.h"
 
@@ -271,6 +274,64 @@ TEST(DiagnosisLife, WhatIsOneObservationShortRenamesNothing) {
     const auto& last = watch.told().begin()->second;
     EXPECT_EQ(last.cause, "admin_prohibited");
     EXPECT_EQ(last.state, model::IncidentState::resolved);
+}
+
+// A path that is lost takes hosts with it that turn out, when it is back, to have died on their own.
+TEST(DiagnosisLife, WhatALostPathLeavesBehindAreIncidentsOfTheirOwn) {
+    Story story;
+    story.healthy(0, 30, 0.3, "192.168.0.9:80");
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80", "10.1.0.1:80", "10.2.0.1:443", "10.2.0.2:443"})
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 26, 0.3, peer, 3);
+    for (const auto* back : {"10.0.0.2:80", "10.1.0.1:80", "10.2.0.2:443"}) story.healthy(30, 80, 0.3, back);
+    for (const auto* dead : {"10.0.0.1:80", "10.2.0.1:443"}) story.unanswered(26, 80, 0.3, dead, 3);
+    story.healthy(30, 80, 0.3, "192.168.0.9:80");
+    Watch watch(story);
+    watch.until(20);
+    const auto path = watch.alarm();
+    EXPECT_EQ(path.scope.members.size(), 5U);
+    watch.until(50);
+    std::map<std::string, std::vector<std::string>> members;
+    for (const auto& alarm : watch.alarms()) members[alarm.id] = alarm.scope.members;
+    EXPECT_EQ(members.size(), 2U);
+    EXPECT_TRUE(members.contains(path.id));
+    for (int until = 51; until < 80; ++until) {
+        watch.until(until);
+        for (const auto& alarm : watch.alarms()) {
+            EXPECT_EQ(alarm.scope.members.size(), 1U) << until;
+            EXPECT_EQ(alarm.scope.members, members[alarm.id]) << until;
+        }
+    }
+}
+
+// Loss at a host is a consequence of the path's fault as long as that has the host.
+TEST(DiagnosisLife, ASymptomIsARootAgainWhenItsRootNoLongerCoversIt) {
+    Story story;
+    auto flow = story.flow(0, "10.0.0.2:80");
+    for (int second = 1; second < 90; ++second) {
+        if (second < 20 || second >= 30) flow.sends(100, second >= 8 ? 6 : 0);
+        story.look(second, flow);
+    }
+    for (const auto* peer : {"10.0.0.1:80", "10.1.0.1:80", "10.2.0.1:443"})
+        story.healthy(0, 20, 0.3, peer).unanswered(20, 30, 0.3, peer, 3);
+    story.healthy(0, 20, 0.3, "10.0.0.2:81").unanswered(20, 28, 0.3, "10.0.0.2:81", 1);
+    for (const auto* back : {"10.0.0.2:81", "10.1.0.1:80", "10.2.0.1:443"}) story.healthy(30, 90, 0.3, back);
+    story.unanswered(30, 90, 0.3, "10.0.0.1:80", 3);
+    Watch watch(story);
+    watch.until(18);
+    const auto loss = watch.alarm();
+    EXPECT_EQ(loss.type, FailureType::packet_loss);
+    watch.until(28);
+    EXPECT_EQ(watch.alarm().scope.kind, model::ScopeKind::path);
+    watch.until(89);
+    std::vector<std::string> lost;
+    for (const auto& incident : watch.incidents()) {
+        if (incident.type != FailureType::packet_loss || incident.state != IncidentState::open) continue;
+        lost.push_back(incident.id);
+        EXPECT_FALSE(incident.symptom);
+        EXPECT_FALSE(incident.root_cause.incident);
+    }
+    EXPECT_THAT(lost, ElementsAre(loss.id));
+    EXPECT_EQ(watch.alarms().size(), 2U);
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ constexpr std::uint64_t reopen_ns = 600 * core::ns_per_s;
 constexpr std::uint64_t suspicion_ns = 10 * core::ns_per_s;
 constexpr std::uint64_t healing_ns = 15 * core::ns_per_s;
 constexpr std::size_t processes_shown = 8;
+constexpr std::string_view resumed_group = "resumed";           // which place it is, is not known yet
 constexpr std::uint64_t changes_ripen_ns = 2 * core::ns_per_s;  // a walk may have to end that tells of one
 constexpr std::uint32_t full_baseline_successes = 30;
 
@@ -231,7 +232,8 @@ bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, c
     return std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
         const Destination* destination = named.contains(key) ? nullptr : scene.destinations.find(key);
         if (destination == nullptr || destination->run) return false;
-        const core::BootNs works_since = destination->last_success_at;
+        const core::BootNs works_since =
+            destination->successes_in_row > 0 ? destination->row_since : destination->last_success_at;
         return works_since > entry.opened_ns && works_since + healing_ns >= scene.now;
     });
 }
@@ -247,8 +249,11 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     }
     const auto now = scene.anchor.utc(scene.now);
     const bool fresh = entry.group.empty();
+    const bool elsewhere = !fresh && entry.group != resumed_group && entry.group != finding.group;
     entry.last_named_ns = scene.now;
     entry.group = finding.group;
+    // Seen to be another place, it is no longer about what that does not have.
+    if (elsewhere) entry.members.clear();
     entry.onset_ns = fresh ? finding.first_affected : std::min(entry.onset_ns, finding.first_affected);
     // The wall clock may have been set back: times stay in order.
     if (fresh || incident.type != finding.type()) entry.detected_ns = scene.now;
@@ -291,6 +296,7 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
         for (const std::string& member : finding.scope.members)
             entry.addresses.insert({*model::IpAddress::parse(member), netns});
     }
+    if (elsewhere) release_symptoms(entry, scene);
     refresh(entry, scene, context);
 }
 
@@ -387,15 +393,27 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
     incident.ladder = ladder_of(scene, key, &incident);
 }
 
-void IncidentBook::attach_symptoms(Entry& root, const Finding& finding, const Scene& scene) {
+bool IncidentBook::accounts_for(const Entry& root, const Entry& entry, const Scene& scene) {
+    return std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
+        return entry.family == root.family ? root.members.contains(key)
+                                           : explains(root, entry.family, key, scene);
+    });
+}
+
+void IncidentBook::release_symptoms(const Entry& root, const Scene& scene) {
+    for (Entry& entry : entries_) {
+        const bool attached = entry.active() && entry.incident.symptom && !entry.passed_on &&
+                              entry.incident.root_cause.incident == root.incident.id;
+        if (!attached || accounts_for(root, entry, scene)) continue;
+        entry.incident.symptom = false;
+        entry.incident.root_cause.incident.reset();
+    }
+}
+
+void IncidentBook::attach_symptoms(Entry& root, const Scene& scene) {
     for (Entry& entry : entries_) {
         const bool settled = entry.incident.symptom && !entry.passed_on;
-        if (&entry == &root || !entry.active() || settled) continue;
-        const bool inside = std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
-            return entry.family == finding.family ? root.members.contains(key)
-                                                  : explains(root, entry.family, key, scene);
-        });
-        if (!inside) continue;
+        if (&entry == &root || !entry.active() || settled || !accounts_for(root, entry, scene)) continue;
         const Entry* deepest = root.incident.symptom ? find_entry(root.incident.root_cause.incident) : &root;
         if (deepest == &entry) continue;
         entry.passed_on = false;
@@ -575,7 +593,7 @@ void IncidentBook::apply(const std::vector<Finding>& findings, const Scene& scen
             entry->incident.state = finding.confirmed ? IncidentState::open : IncidentState::suspected;
         }
         revise(*entry, finding, scene, context);
-        if (!entry->is_suspicion()) attach_symptoms(*entry, finding, scene);
+        if (!entry->is_suspicion()) attach_symptoms(*entry, scene);
     }
     for (Entry& entry : entries_) {
         if (entry.active() && entry.last_named_ns != scene.now) refresh(entry, scene, context);
@@ -598,7 +616,7 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
         }
         entry.family = family_of(incident);
         const bool one_path = entry.family == Family::loss && entry.addresses.size() == 1;
-        entry.group = one_path ? loss_group(*entry.addresses.begin()) : "resumed";
+        entry.group = one_path ? loss_group(*entry.addresses.begin()) : std::string(resumed_group);
         if (!incident.symptom && incident.root_cause.type != incident.type)
             entry.root = incident.root_cause.type;
         entry.passed_on = incident.symptom && std::ranges::any_of(incident.evidence, [](const auto& item) {

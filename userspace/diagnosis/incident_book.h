@@ -67,7 +67,10 @@ private:
     Entry* reopen(const Finding& finding, const Scene& scene);
     [[nodiscard]] static bool healing_narrows(const Entry& entry, const Finding& finding, const Scene& scene);
     void revise(Entry& entry, const Finding& finding, const Scene& scene, const BookContext& context);
-    void attach_symptoms(Entry& root, const Finding& finding, const Scene& scene);
+    // That entry is about something that the root has in it, or explains.
+    [[nodiscard]] static bool accounts_for(const Entry& root, const Entry& entry, const Scene& scene);
+    void attach_symptoms(Entry& root, const Scene& scene);
+    void release_symptoms(const Entry& root, const Scene& scene);
     [[nodiscard]] static bool explains(const Entry& cause, Family family, const DestinationKey& key,
                                        const Scene& scene);
     bool explained_by_another(const Finding& finding, const Scene& scene) const;
