@@ -7,10 +7,11 @@
 
 /* What is read of one direction of a connection, for PAYLOAD (lib/payload.h). */
 struct stream_state {
-    __u32 base; /* sequence number of its first byte */
-    __u16 room; /* bytes from there on that are handed on; 0: none */
-    __u8 stage; /* STREAM_UNSEEN, STREAM_READ, STREAM_LEFT */
-    __u8 reserved;
+    __u32 base;        /* sequence number of its first byte */
+    __u32 next_record; /* of TLS: where its header begins, counted from there */
+    __u16 room;        /* bytes from there on that are handed on; 0: none */
+    __u8 stage;        /* STREAM_UNSEEN, STREAM_READ, STREAM_LEFT */
+    __u8 ciphered;     /* CIPHERS_*: what has become of its TLS records */
 };
 
 /*

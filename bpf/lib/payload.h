@@ -10,6 +10,7 @@
 #include "look.h"
 #include "process.h"
 #include "socket.h"
+#include "tls.h"
 
 enum {
     PORT_DNS = 53,
@@ -23,9 +24,6 @@ enum {
     MOST_MESSAGE_PARTS = MOST_DNS_BYTES / NETWATCH_PAYLOAD_BYTES,
     MOST_PARTS = 16, /* of a segment: what is behind its first 8 KiB is left out */
     DNS_HEADER_BYTES = 12,
-    TLS_ALERT = 21,
-    TLS_HANDSHAKE = 22,
-    TLS_MAJOR_VERSION = 3,
 };
 
 /* What is known of one direction of a connection; the value of `stage`. */
@@ -203,12 +201,15 @@ static __always_inline void look_at_datagram(struct __sk_buff *skb, const struct
     hand_on(skb, sk, NULL, look, &excerpt, MOST_MESSAGE_PARTS);
 }
 
+static __always_inline bool is_from_client(const struct socket_state *state, __u8 direction) {
+    return (direction == NETWATCH_DIRECTION_SENT) == (state->passive == 0);
+}
+
 /* How much of a direction is handed on, by its first bytes. */
 static __always_inline __u32 room_of(struct __sk_buff *skb, const struct look *look,
-                                     const struct socket_state *state, __u8 direction) {
-    const struct stream_state *other =
-        direction == NETWATCH_DIRECTION_SENT ? &state->received_stream : &state->sent_stream;
-    bool from_client = (direction == NETWATCH_DIRECTION_SENT) == (state->passive == 0);
+                                     const struct socket_state *state, struct stream_state *stream,
+                                     const struct stream_state *other, __u8 direction) {
+    bool from_client = is_from_client(state, direction);
     __u16 service = from_client ? look->destination_port : look->source_port;
     __u8 first[2 + DNS_HEADER_BYTES] = {};
 
@@ -219,8 +220,10 @@ static __always_inline __u32 room_of(struct __sk_buff *skb, const struct look *l
                    ? MOST_STREAM_DNS
                    : 0;
     if (!watches_tls || bpf_skb_load_bytes(skb, look->payload_at, first, 2)) return 0;
-    if ((first[0] == TLS_HANDSHAKE || first[0] == TLS_ALERT) && first[1] == TLS_MAJOR_VERSION)
+    if ((first[0] == TLS_HANDSHAKE || first[0] == TLS_ALERT) && first[1] == TLS_MAJOR_VERSION) {
+        stream->ciphered = CIPHERS_TLS;
         return from_client ? MOST_CLIENT_TLS : MOST_SERVER_TLS;
+    }
     return service == PORT_HTTPS || other->room ? MOST_PLAIN_BYTES : 0;
 }
 
@@ -245,14 +248,15 @@ static __always_inline bool find_base(struct stream_state *stream, struct bpf_so
 static __always_inline void look_at_stream(struct __sk_buff *skb, struct bpf_sock *sk,
                                            struct socket_state *state, const struct look *look,
                                            __u8 direction) {
-    struct stream_state *stream =
-        direction == NETWATCH_DIRECTION_SENT ? &state->sent_stream : &state->received_stream;
+    bool sent = direction == NETWATCH_DIRECTION_SENT;
+    struct stream_state *stream = sent ? &state->sent_stream : &state->received_stream;
+    struct stream_state *other = sent ? &state->received_stream : &state->sent_stream;
     struct excerpt excerpt = {.at = look->payload_at, .length = look->payload_bytes, .direction = direction};
 
     if (stream->stage == STREAM_LEFT) return;
     if (stream->stage == STREAM_UNSEEN) {
         if (state->start_ns && find_base(stream, sk, look, direction))
-            stream->room = room_of(skb, look, state, direction);
+            stream->room = room_of(skb, look, state, stream, other, direction);
         stream->stage = stream->room ? STREAM_READ : STREAM_LEFT;
         if (!stream->room) return;
     }
@@ -263,5 +267,12 @@ static __always_inline void look_at_stream(struct __sk_buff *skb, struct bpf_soc
     }
     excerpt.bytes = stream->room - excerpt.offset;
     if (excerpt.bytes > look->payload_bytes) excerpt.bytes = look->payload_bytes;
+    if (stream->ciphered & CIPHERS_TLS) {
+        __u32 last =
+            follow_records(skb, look, excerpt.offset, stream, other, is_from_client(state, direction));
+
+        if (last && excerpt.bytes > last - excerpt.offset) excerpt.bytes = last - excerpt.offset;
+        if (last) stream->stage = other->stage = STREAM_LEFT;
+    }
     hand_on(skb, sk, state, look, &excerpt, MOST_PARTS);
 }

@@ -162,6 +162,133 @@ TEST_F(PayloadTest, HandsOnTheBeginningsOfBothDirectionsAtBothEnds) {
     expect_balanced_books();
 }
 
+// A connection over which both ends say in turn what a test has them say.
+struct Conversation {
+    core::Fd listener;
+    Connecting client;
+    core::Fd server;
+
+    void says(const core::Fd& from, const core::Fd& to, const std::string& what) const {
+        ASSERT_EQ(::write(from.get(), what.data(), what.size()), static_cast<ssize_t>(what.size()));
+        std::string got(what.size(), '\0');
+        for (std::size_t at = 0; at < got.size();) {
+            const auto length = ::read(to.get(), got.data() + at, got.size() - at);
+            ASSERT_GT(length, 0);
+            at += static_cast<std::size_t>(length);
+        }
+    }
+    void client_says(const std::string& what) const { says(client.socket, server, what); }
+    void server_says(const std::string& what) const { says(server, client.socket, what); }
+};
+
+template <typename Address>
+Conversation converse(const Address& address) {
+    Conversation made{listen_on(address), {}, {}};
+    made.client = connect_to(address);
+    made.server = core::Fd(::accept(made.listener.get(), nullptr, nullptr));
+    return made;
+}
+
+class HandshakeTest : public PayloadTest {
+protected:
+    // What was handed on of each direction is the same at both ends.
+    void expect_handed_on(const std::string& of_client, const std::string& of_server) {
+        drain();
+        for (const bool passive : {false, true}) {
+            const auto by_client = passive ? NETWATCH_DIRECTION_RECEIVED : NETWATCH_DIRECTION_SENT;
+            const auto by_server = passive ? NETWATCH_DIRECTION_SENT : NETWATCH_DIRECTION_RECEIVED;
+            EXPECT_EQ(stream(by_client, passive), of_client) << "passive " << passive;
+            EXPECT_EQ(stream(by_server, passive), of_server) << "passive " << passive;
+        }
+        expect_balanced_books();
+    }
+
+    static constexpr std::size_t header_bytes = 5;
+    const std::string hello = tls_record(22, 300);
+    const std::string change_cipher = tls_record(20, 1);
+    const std::string flight13 = tls_record(22, 122) + tls_record(20, 1) + tls_record(23, 2000);
+    const std::string finished13 = tls_record(20, 1) + tls_record(23, 53);
+    const std::string request = tls_record(23, 90);
+    const std::string ticket = tls_record(23, 250);
+    const std::string answer = tls_record(23, 7000);
+};
+
+#define TLS_OR_SKIP() \
+    open_or_skip();   \
+    if (!sees("TLS handshakes")) GTEST_SKIP() << "this kernel does not show: TLS handshakes"
+
+TEST_F(HandshakeTest, Tls13EndsWithTheAnswerAfterTheClientsData) {
+    TLS_OR_SKIP();
+    const auto both = converse(ipv4("127.0.0.1", 8443));
+    both.client_says(hello);
+    both.server_says(flight13);
+    both.client_says(finished13);
+    both.client_says(request);
+    both.server_says(answer);
+    both.client_says(request);
+    both.server_says(answer);
+    expect_handed_on(hello + finished13 + request, flight13 + answer.substr(0, header_bytes));
+}
+
+TEST_F(HandshakeTest, Tls13EndsWithTheClientsDataAfterTickets) {
+    TLS_OR_SKIP();
+    const auto both = converse(ipv6("::1", 8443));
+    both.client_says(hello);
+    both.server_says(flight13);
+    both.client_says(finished13);
+    both.server_says(ticket + ticket);
+    both.client_says(tls_record(23, 3000));
+    both.server_says(answer);
+    expect_handed_on(hello + finished13 + tls_record(23, 3000).substr(0, header_bytes),
+                     flight13 + ticket + ticket);
+}
+
+// Early data is not the client's Finished; EmptyCertificate is not, either.
+TEST_F(HandshakeTest, Tls13EndsNotBeforeTheClientsFinished) {
+    TLS_OR_SKIP();
+    const auto both = converse(ipv4("127.0.0.1", 8443));
+    const auto empty_certificate = tls_record(23, 25);
+    both.client_says(hello + change_cipher + request + request);
+    both.server_says(flight13);
+    both.client_says(empty_certificate + tls_record(23, 53));
+    both.server_says(ticket);
+    both.server_says(tls_record(23, 19));
+    expect_handed_on(hello + change_cipher + request + request + empty_certificate + tls_record(23, 53),
+                     flight13 + ticket + tls_record(23, 19));
+}
+
+TEST_F(HandshakeTest, ASecondHelloIsNoFinished) {
+    TLS_OR_SKIP();
+    const auto both = converse(ipv4("127.0.0.1", 8443));
+    const auto retry = tls_record(22, 88) + change_cipher;
+    const auto flight = tls_record(22, 122) + tls_record(23, 1000);
+    const auto again = change_cipher + tls_record(22, 330);
+    both.client_says(hello);
+    both.server_says(retry);
+    both.client_says(again);
+    both.server_says(flight);
+    both.client_says(tls_record(23, 53));
+    both.server_says(ticket);
+    both.client_says(request);
+    both.server_says(answer);
+    expect_handed_on(hello + again + tls_record(23, 53) + request.substr(0, header_bytes),
+                     retry + flight + ticket);
+}
+
+TEST_F(HandshakeTest, Tls12EndsWithTheFirstData) {
+    TLS_OR_SKIP();
+    const auto both = converse(ipv4("127.0.0.1", 8443));
+    const auto keys = tls_record(22, 70) + change_cipher + tls_record(22, 40);
+    const auto finished = change_cipher + tls_record(22, 40);
+    both.client_says(hello);
+    both.server_says(tls_record(22, 3000));
+    both.client_says(keys);
+    both.server_says(finished);
+    both.client_says(request);
+    both.server_says(answer);
+    expect_handed_on(hello + keys + request.substr(0, header_bytes), tls_record(22, 3000) + finished);
+}
+
 TEST_F(PayloadTest, AnAlertInAnswerToPlainTextIsHandedOn) {
     open_or_skip();
     if (!sees("TLS handshakes")) GTEST_SKIP() << "this kernel does not show: TLS handshakes";
