@@ -40,6 +40,8 @@ int on_ingress(struct __sk_buff *skb) {
     if ((!is_answer && !is_data) || !has_storage) return 1;
     sk = skb->sk;
     if (!sk) return 1;
+    is_data = is_data && !is_past(sk, NETWATCH_DIRECTION_RECEIVED);
+    if (!is_answer && !is_data) return 1;
     sk = bpf_sk_fullsock(sk);
     if (!sk || sk->state == TCP_LISTEN) return 1; /* its children begin as copies of it */
     state = bpf_sk_storage_get(&sockets, sk, NULL, 0);

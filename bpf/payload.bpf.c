@@ -16,7 +16,7 @@ int on_egress(struct __sk_buff *skb) {
     }
     if (!has_storage) return 1;
     sk = skb->sk;
-    if (!sk) return 1;
+    if (!sk || is_past(sk, NETWATCH_DIRECTION_SENT)) return 1;
     sk = bpf_sk_fullsock(sk);
     if (!sk) return 1;
     state = bpf_sk_storage_get(&sockets, sk, NULL, 0);

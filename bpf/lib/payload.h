@@ -19,6 +19,7 @@ enum {
     MOST_STREAM_DNS = 16384, /* of a direction of a connection to port 53 */
     MOST_CLIENT_TLS = 4096,  /* ClientHello, the client's certificate in part */
     MOST_SERVER_TLS = 16384, /* the server's certificates */
+    MOST_STREAM = 16384,     /* the most of these */
     MOST_PLAIN_BYTES =
         64, /* of a direction that does not begin as TLS does: to the HTTPS port, or where the other does */
     MOST_MESSAGE_PARTS = MOST_DNS_BYTES / NETWATCH_PAYLOAD_BYTES,
@@ -241,6 +242,14 @@ static __always_inline bool find_base(struct stream_state *stream, struct bpf_so
     if (!tp) return false;
     stream->base = tp->rcv_nxt - (__u32)tp->bytes_received;
     return look->seq == stream->base;
+}
+
+/* More has passed that way than is handed on of any connection: whose it is need not be looked up. */
+static __always_inline bool is_past(struct bpf_sock *sk, __u8 direction) {
+    struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+
+    if (!tp) return false;
+    return (direction == NETWATCH_DIRECTION_SENT ? tp->bytes_acked : tp->bytes_received) >= MOST_STREAM;
 }
 
 /* Data of a connection. One that is older than the agent is left alone: where its stream stands is not known.
