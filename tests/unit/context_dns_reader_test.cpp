@@ -125,6 +125,24 @@ TEST(DnsReader, WhatIsNoDnsIsMalformed) {
     }
     std::string loop("\0\1\x81\x80\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1", 18);  // a name that points at itself
     EXPECT_EQ(read(reader, loop, IPPROTO_UDP)[0].status, NETWATCH_DNS_MALFORMED);
+    EXPECT_EQ(reader.unreadable(), whole.size());
+    EXPECT_EQ(read(reader, whole, IPPROTO_UDP)[0].status, NETWATCH_DNS_PARSED);
+    EXPECT_EQ(reader.seen(), whole.size() + 1);
+    EXPECT_EQ(reader.refused(), 0U);
+}
+
+TEST(DnsReader, WhatIsOverTakesNoRoom) {
+    DnsReader reader;
+    const auto message = answer(name_on_wire({"db", "lab"}), 1);
+    const auto stream = std::string{'\0', static_cast<char>(message.size())} + message;
+    for (std::uint64_t sock = 1; sock < 3'000; ++sock) {
+        auto payload = excerpt(stream, 0, stream.size(), IPPROTO_TCP);
+        payload.sock = sock;
+        EXPECT_THAT(reader.take(payload), SizeIs(1));
+        if (sock > 2'000) reader.forget(sock);
+    }
+    EXPECT_EQ(reader.refused(), 0U) << "all of these were read";
+    EXPECT_EQ(reader.seen(), 2'999U);
 }
 
 TEST(DnsReader, EndlessBeginningsAreBounded) {
@@ -134,6 +152,7 @@ TEST(DnsReader, EndlessBeginningsAreBounded) {
         payload.sock = sock;
         EXPECT_THAT(reader.take(payload), IsEmpty());
     }
+    EXPECT_EQ(reader.refused(), 19'999U - 1'024);
 }
 
 }  // namespace

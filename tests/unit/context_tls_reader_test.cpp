@@ -207,6 +207,7 @@ TEST(TlsReader, WhatIsNoHandshakeIsCountedOnce) {
         reader.take(segment_of(begin + bytes, true), told.sink());
         ASSERT_EQ(told.steps(), std::vector<int>{NETWATCH_TLS_UNREADABLE});
         EXPECT_EQ(reader.unreadable(), 1U);
+        EXPECT_EQ(reader.seen(), 1U);
         EXPECT_EQ(reader.followed(), 0U);
     }
 }
@@ -241,6 +242,7 @@ TEST(TlsReader, ManyConnectionsAreBounded) {
         reader.take(segment_of(begin, true, 0, sock), told.sink());
     EXPECT_EQ(reader.followed(), 8'192U);
     EXPECT_EQ(reader.refused(), 9'000U - 1 - 8'192);
+    EXPECT_EQ(reader.seen(), 9'000U - 1);
     reader.forget(5);
     EXPECT_EQ(reader.followed(), 8'191U);
 }

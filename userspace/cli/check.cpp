@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "context/counters.h"
 #include "model/counters.h"
+#include "present/incidents.h"
 #include "present/inert.h"
 #include "present/json.h"
 #include "present/text.h"
@@ -140,6 +141,9 @@ std::string account_text(const model::HostView& view) {
         text += fmt::format("  {:<18} {:>12} seen  {:>12} emitted  {:>12} filtered  {:>8} dropped\n",
                             row.kind, row.seen, row.emitted, row.filtered, row.dropped);
     }
+    text += fmt::format(
+        "  {} DNS messages or TLS handshakes could not be read (dns_message, tls_event: filtered)\n",
+        present::unreadable(view.observer));
     return text;
 }
 

@@ -94,12 +94,23 @@ void DnsReader::forget(Key key) {
     unfinished_.erase(found);
 }
 
+void DnsReader::forget(std::uint64_t sock) {
+    if (unfinished_.empty()) return;
+    forget(Key{sock, NETWATCH_DIRECTION_SENT, 0});
+    forget(Key{sock, NETWATCH_DIRECTION_RECEIVED, 0});
+}
+
 DnsReader::Unfinished* DnsReader::gather(const netwatch_payload& payload) {
     const Key key = key_of(payload);
     const std::span part(payload.bytes, std::min<std::size_t>(payload.captured, sizeof payload.bytes));
     if (payload.offset == 0) {
         forget(key);
-        if (unfinished_.size() >= most_unfinished) forget(by_age_.begin()->second);
+        if (unfinished_.size() >= most_unfinished) {
+            const Key oldest = by_age_.begin()->second;
+            const Unfinished& left = unfinished_.at(oldest);
+            if (left.read < left.bytes.size()) ++refused_;
+            forget(oldest);
+        }
         unfinished_.emplace(key, Unfinished{payload, {}, 0, ++begun_});
         by_age_.emplace(begun_, key);
     }
@@ -138,6 +149,7 @@ std::vector<netwatch_dns_message> DnsReader::take(const netwatch_payload& payloa
     } else {
         take_stream(payload, messages);
     }
+    for (const auto& message : messages) ++(message.status == NETWATCH_DNS_PARSED ? read_ : unreadable_);
     return messages;
 }
 

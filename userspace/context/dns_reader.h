@@ -23,6 +23,16 @@ public:
     // The messages that are complete with this excerpt.
     [[nodiscard]] std::vector<netwatch_dns_message> take(const netwatch_payload& payload);
 
+    // The connection is over.
+    void forget(std::uint64_t sock);
+
+    // Messages that are no DNS.
+    [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
+    // Messages left unfinished for want of room.
+    [[nodiscard]] std::uint64_t refused() const { return refused_; }
+    // All that are over.
+    [[nodiscard]] std::uint64_t seen() const { return read_ + unreadable_ + refused_; }
+
 private:
     struct Unfinished {
         netwatch_payload first; /* the excerpt that it began with */
@@ -44,6 +54,9 @@ private:
     std::map<Key, Unfinished> unfinished_;
     std::map<std::uint64_t, Key> by_age_;
     std::uint64_t begun_ = 0;
+    std::uint64_t read_ = 0;
+    std::uint64_t unreadable_ = 0;
+    std::uint64_t refused_ = 0;
 };
 
 // One whole message; `payload` tells whose it is.

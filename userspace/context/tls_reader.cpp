@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "model/record.h"
 
@@ -62,9 +63,10 @@ TlsReader::Connection* TlsReader::find(const TlsSegment& segment) {
     if (segment.offset != 0) return nullptr;
     if (connections_.size() >= most_connections) make_room(segment.at_ns);
     if (connections_.size() >= most_connections || held_ >= most_bytes) {
-        ++refused_;
+        if (segment.sent != segment.passive) ++refused_;  // counted with its client's first bytes
         return nullptr;
     }
+    ++begun_;
     return &connections_[segment.sock];
 }
 
@@ -128,7 +130,7 @@ void TlsReader::take(Connection& connection, const TlsItem& item, const Step& st
             return;
         }
         case TlsItem::Kind::malformed: {
-            ++unreadable_;
+            count_unreadable(connection);
             return end(connection, event_of(connection, NETWATCH_TLS_UNREADABLE, step), step);
         }
     }
@@ -149,7 +151,7 @@ void TlsReader::take_message(Connection& connection, const TlsItem& item, const 
             set(connection.flags, NETWATCH_TLS_ASKED_CERTIFICATE);
         return;
     }
-    ++unreadable_;
+    count_unreadable(connection);
     end(connection, event_of(connection, NETWATCH_TLS_UNREADABLE, step), step);
 }
 
@@ -174,7 +176,7 @@ void TlsReader::take_hello(Connection& connection, const ServerHello& hello, con
     if (!hello.retry) step.sink(model::bytes_of(event_of(connection, NETWATCH_TLS_SERVER_HELLO, step)));
 }
 
-void TlsReader::take_certificate(const Connection& connection, Bytes der, const Step& step) {
+void TlsReader::take_certificate(Connection& connection, Bytes der, const Step& step) {
     const Fingerprint fingerprint = fingerprint_of(der);
     if (certificates_.size() >= most_certificates) certificates_.clear();
     Told& told = certificates_[{server_of(step.segment), connection.sni}];
@@ -182,7 +184,7 @@ void TlsReader::take_certificate(const Connection& connection, Bytes der, const 
     if (told.at_ns != 0 && told.fingerprint == fingerprint && told.at_ns + told_again_ns > now) return;
     const auto read = read_certificate(der, connection.sni);
     if (!read) {
-        ++unreadable_;
+        count_unreadable(connection);
         return;
     }
     told = {fingerprint, now};
@@ -254,6 +256,10 @@ void TlsReader::take_hidden_of_server(Connection& connection, std::uint32_t leng
     if (!connection.client_done) return;
     if (!connection.established) establish(connection, step);
     connection.over = connection.client_sent_data;
+}
+
+void TlsReader::count_unreadable(Connection& connection) {
+    if (!std::exchange(connection.unreadable, true)) ++unreadable_;
 }
 
 void TlsReader::establish(Connection& connection, const Step& step) {

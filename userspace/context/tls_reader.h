@@ -44,6 +44,8 @@ public:
     [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
     // Connections not followed for want of room.
     [[nodiscard]] std::uint64_t refused() const { return refused_; }
+    // All that began as a connection with TLS does.
+    [[nodiscard]] std::uint64_t seen() const { return begun_ + refused_; }
     [[nodiscard]] std::size_t followed() const { return connections_.size(); }
 
 private:
@@ -71,6 +73,7 @@ private:
         bool client_sent_data = false;
         bool client_leaves = false;  // after it sent data: it said goodbye
         bool over = false;           // nothing more is to be told
+        bool unreadable = false;     // counted as such
         [[nodiscard]] bool tls13() const { return version >= 0x0304; }
     };
     struct Told {
@@ -93,7 +96,8 @@ private:
     void take_hidden_of_server(Connection& connection, std::uint32_t length, const Step& step);
     void take_hello(Connection& connection, const ClientHello& hello, const Step& step);
     void take_hello(Connection& connection, const ServerHello& hello, const Step& step);
-    void take_certificate(const Connection& connection, Bytes der, const Step& step);
+    void take_certificate(Connection& connection, Bytes der, const Step& step);
+    void count_unreadable(Connection& connection);
     void establish(Connection& connection, const Step& step);
     void end(Connection& connection, netwatch_tls_event event, const Step& step);
     [[nodiscard]] static netwatch_tls_event event_of(const Connection& connection, netwatch_tls_step what,
@@ -103,6 +107,7 @@ private:
     std::unordered_map<std::uint64_t, Connection> connections_;                          // by socket
     std::map<std::pair<std::array<std::uint8_t, 18>, std::string>, Told> certificates_;  // by server and name
     std::size_t held_ = 0;
+    std::uint64_t begun_ = 0;
     std::uint64_t unreadable_ = 0;
     std::uint64_t refused_ = 0;
 };

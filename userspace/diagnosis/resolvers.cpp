@@ -185,9 +185,8 @@ void Resolvers::close(OpenTries::iterator open) {
 
 Settled Resolvers::add(const netwatch_dns_message& message, const DestinationKey& resolver) {
     Settled settled;
-    if (message.status != NETWATCH_DNS_PARSED) {
-        ++malformed_;
-    } else if (message.is_answer != 0) {
+    if (message.status != NETWATCH_DNS_PARSED) return settled;
+    if (message.is_answer != 0) {
         answer(message, settled);
     } else {
         ask(message, resolver);

@@ -81,7 +81,6 @@ public:
 
     [[nodiscard]] const Resolver* find(const DestinationKey& key) const;
     [[nodiscard]] const std::map<DestinationKey, Resolver>& all() const { return resolvers_; }
-    [[nodiscard]] std::uint64_t malformed() const { return malformed_; }
     // How long the question took that this is the answer to; nothing where it was not seen.
     [[nodiscard]] std::optional<std::uint64_t> took_us(const netwatch_dns_message& answer) const;
 
@@ -122,7 +121,6 @@ private:
     std::unordered_map<QuestionKey, OpenTries::iterator, Hash> by_question_;
     std::unordered_map<std::uint64_t, OpenTries::iterator> by_socket_;  // the latest try of each
     std::size_t told_ = 0;  // how many of the open ones have waited too long
-    std::uint64_t malformed_ = 0;
 };
 
 }  // namespace netwatch::diagnosis

@@ -100,7 +100,6 @@ void TlsHandshakes::add(const netwatch_tls_event& event, const DestinationKey& s
                         const std::string& party, const ProcessKey& process) {
     const core::BootNs at = event.header.at_ns;
     if (event.step == NETWATCH_TLS_UNREADABLE) {
-        ++unreadable_;
         connections_.erase(event.sock);
         return;
     }

@@ -127,7 +127,6 @@ public:
     [[nodiscard]] std::optional<bool> healed(const DestinationKey& server,
                                              const std::optional<std::string>& sni,
                                              const std::optional<std::string>& party, core::BootNs now) const;
-    [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
 
 private:
     static constexpr std::size_t most_connections = 65'536;
@@ -158,7 +157,6 @@ private:
     std::map<TargetKey, TlsTarget> targets_;
     std::set<TargetKey> ailing_;
     std::set<TargetKey> running_out_;
-    std::uint64_t unreadable_ = 0;
 };
 
 }  // namespace netwatch::diagnosis

@@ -67,6 +67,9 @@ std::string trust_line(const model::HostView& view, std::size_t width) {
     if (observer.evicted_destinations > 0) {
         parts.push_back(fmt::format("▲ evicted {}", grouped(observer.evicted_destinations)));
     }
+    if (const std::uint64_t count = unreadable(observer); count > 0) {
+        parts.push_back(fmt::format("unreadable {}", grouped(count)));
+    }
     parts.push_back(fmt::format("{} destinations", grouped(view.observer.destinations)));
     parts.push_back(fmt::format("{:.1f} conn/s", view.attempts_per_s));
     std::string text = alarm_counts(view);

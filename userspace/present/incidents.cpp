@@ -155,6 +155,14 @@ std::string state_note(const model::Incident& incident) {
                        age_words(incident.first_affected_at, *incident.resolved_at));
 }
 
+std::uint64_t unreadable(const model::ObserverStatus& observer) {
+    std::uint64_t count = 0;
+    for (const auto& row : observer.accounts) {
+        if (row.kind == "dns_message" || row.kind == "tls_event") count += row.filtered;
+    }
+    return count;
+}
+
 std::vector<std::string> blind_spots(const model::HostView& view) {
     constexpr std::int64_t short_watch_ns = 600'000'000'000;
     const auto& observer = view.observer;
@@ -172,6 +180,11 @@ std::vector<std::string> blind_spots(const model::HostView& view) {
     if (observer.evicted_destinations > 0) {
         spots.push_back(fmt::format("{} destinations were evicted to stay within the memory limit",
                                     grouped(observer.evicted_destinations)));
+    }
+    if (const std::uint64_t count = unreadable(observer); count > 0) {
+        spots.push_back(
+            fmt::format("{} DNS messages or TLS handshakes could not be read: they are counted, not judged",
+                        grouped(count)));
     }
     if (observer.recording_error) spots.push_back("not recorded: " + inert(*observer.recording_error));
     if (observer.udp_not_judged > 0) {

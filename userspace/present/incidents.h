@@ -3,6 +3,7 @@
 // Pure; any thread. Pointers point into what was passed in.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,9 @@ struct IncidentGroup {
 [[nodiscard]] std::string foremost_change(const model::Incident& incident);
 // Open: nothing; else "no traffic since, nothing has succeeded", "healed at 19:44:02 after 1 min 37 s".
 [[nodiscard]] std::string state_note(const model::Incident& incident);
+
+// DNS messages and connections on TLS ports that could not be read: malformed, or another protocol.
+[[nodiscard]] std::uint64_t unreadable(const model::ObserverStatus& observer);
 
 // What netwatch could not see, one sentence each, the gravest first; empty: nothing that it knows of.
 [[nodiscard]] std::vector<std::string> blind_spots(const model::HostView& view);

@@ -84,6 +84,7 @@ core::Result<void> CaptureLoop::walk() {
     // From now on, not from the last plan: after a pause one walk is made, not all that were missed.
     next_walk_ = boot_now() + walk_span_ns;
     if (auto walked = capture_->walk(on_record_); !walked) return walked;
+    payloads_.account(boot_now(), on_record_);
     const auto found = context_.exchange();
     pending_.insert(pending_.end(), found.begin(), found.end());
     walked_ = true;

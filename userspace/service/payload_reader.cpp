@@ -13,7 +13,23 @@ namespace {
 
 constexpr std::uint16_t dns_port = 53;
 
+template <typename Reader>
+void account_of(const Reader& reader, std::uint32_t kind, core::BootNs at, const OnRecord& on_record) {
+    auto account = model::make_record<netwatch_account>(at);
+    account.kind = kind;
+    account.seen = reader.seen();
+    account.filtered = reader.unreadable();
+    account.dropped_map = reader.refused();
+    account.emitted = account.seen - account.filtered - account.dropped_map;
+    on_record(model::bytes_of(account));
+}
+
 }  // namespace
+
+void PayloadReader::account(core::BootNs at, const OnRecord& on_record) const {
+    account_of(dns_, NETWATCH_RECORD_DNS_MESSAGE, at, on_record);
+    account_of(tls_, NETWATCH_RECORD_TLS_EVENT, at, on_record);
+}
 
 void PayloadReader::take(const netwatch_payload& payload, const OnRecord& on_record) {
     if (payload.tuple.protocol == IPPROTO_UDP || payload.tuple.remote_port == dns_port) {

@@ -365,16 +365,19 @@ struct netwatch_walk_end {
     __u32 listeners;
 };
 
-/* seen = emitted + filtered + dropped_full + dropped_map, for every kind that the kernel makes. */
+/*
+ * seen = emitted + filtered + dropped_full + dropped_map, for every kind that the kernel makes, and for the
+ * two that are read from PAYLOAD: messages of DNS_MESSAGE, connections of TLS_EVENT.
+ */
 struct netwatch_account {
     struct netwatch_header header;
     __u32 kind; /* of the records accounted for */
     __u32 reserved;
     __u64 seen;
-    __u64 filtered; /* another namespace, or an event that is no news */
+    __u64 filtered; /* another namespace, or an event that is no news; what could not be read */
     __u64 emitted;
     __u64 dropped_full; /* the ring buffer was full */
-    __u64 dropped_map;  /* a map had no room for what the record needs */
+    __u64 dropped_map;  /* a map, or the reader, had no room for what the record needs */
     __u64 missed; /* program runs that the kernel skipped, having interrupted the same one; not part of `seen`
                    */
 };
