@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
+#include "diagnosis/names.h"
+#include "diagnosis/resolvers.h"
 #include "support/dns_story.h"
 
 namespace netwatch::diagnosis {
@@ -12,6 +16,7 @@ using model::FailureType;
 using model::IncidentState;
 using model::ScopeKind;
 using model::Severity;
+using support::boot_ns;
 using support::DnsStory;
 using support::Story;
 using support::Watch;
@@ -311,6 +316,87 @@ TEST_F(DiagnosisDns, OneOfTwoAddressesWhoseOtherIsNotInUseIsWhatItIs) {
     Watch watch(story);
     watch.until(14);
     EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+}
+
+// What became of all tries that the story's records tell of, in that order.
+std::vector<Try> fates_in(const Story& story) {
+    const DestinationKey key{*model::Endpoint::parse("10.0.0.53:53/udp"), {}, 0};
+    Resolvers resolvers;
+    std::vector<Try> all;
+    const auto keep = [&](const Settled& settled) { all.insert(all.end(), settled.begin(), settled.end()); };
+    core::BootNs last = 0;
+    for (const auto& record : story.records()) {
+        last = model::header_of(record).at_ns;
+        if (const auto* message = std::get_if<netwatch_dns_message>(&record))
+            keep(resolvers.add(*message, key));
+        if (const auto* error = std::get_if<netwatch_socket_error>(&record))
+            keep(resolvers.add_refusal(error->sock, key, last));
+    }
+    keep(resolvers.wait(last + 2 * core::ns_per_s));
+    return all;
+}
+
+TEST_F(DiagnosisDns, ARefusalSaysNothingOfWhatItsSocketWasAnsweredBefore) {
+    dns.asks_from(42, 1, "db.lab", true, {41, "forwarder"});
+    dns.asks_from(42, 1.2, "api.lab", false, {41, "forwarder"});
+    dns.is_refused(1.3, "web.lab");
+    auto refusal = story.take_back<netwatch_socket_error>();
+    refusal.sock = 42;
+    story.add(refusal);
+    const auto fates = fates_in(story);
+    ASSERT_EQ(fates.size(), 3U);
+    EXPECT_EQ(fates[0].fate, Fate::answered);
+    EXPECT_EQ(fates[1].name, "api.lab");
+    EXPECT_EQ(fates[1].fate, Fate::closed);
+    EXPECT_EQ(fates[2].fate, Fate::silent);
+}
+
+TEST_F(DiagnosisDns, AQuestionSentTwiceAtOnceIsOne) {
+    dns.asks(42, 1, 7, "db.lab", 1, {41, "forwarder"}, false);
+    dns.asks(42, 1.01, 7, "db.lab", 1, {41, "forwarder"}, true);
+    const auto fates = fates_in(story);
+    ASSERT_EQ(fates.size(), 1U);
+    EXPECT_EQ(fates[0].fate, Fate::answered);
+    EXPECT_EQ(fates[0].questions, 1);
+    EXPECT_EQ(fates[0].unanswered, 0);
+}
+
+TEST_F(DiagnosisDns, SilenceLongAgoIsForgottenADayLater) {
+    healthy(0, 10);
+    dns.repeat(10, 16, 0.4, [&](double at, auto name, Who who) { dns.is_unanswered(at, name, who); });
+    Watch watch(story, 1);
+    watch.until(20);
+    expect(watch.alarm(), "resolver_silent");
+    watch.until(100);
+    EXPECT_EQ(watch.incidents().front().state, IncidentState::stale);
+    watch.until(86'600);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    EXPECT_EQ(watch.incidents().front().resolution, model::Resolution::forgotten);
+}
+
+TEST_F(DiagnosisDns, AnAnswerToAnotherNameTeachesNothing) {
+    dns.asks(42, 1, 7, "db.lab", 1, {41, "forwarder"}, true);
+    auto forged = story.take_back<netwatch_dns_message>();
+    model::set_text(forged.name, "bank.example");
+    story.add(forged).healthy(2, 3, 0.25, "10.1.0.1:443");
+    Watch watch(story);
+    watch.until(3);
+    for (const auto& row : watch.engine.view().destinations) EXPECT_NE(row.ref.name, "bank.example");
+}
+
+TEST_F(DiagnosisDns, OneNameWithEverNewAddressesIsBounded) {
+    const auto address = [](std::uint32_t i) {
+        return *model::IpAddress::parse("10." + std::to_string(i >> 16U) + "." +
+                                        std::to_string(i >> 8U & 255U) + "." + std::to_string(i & 255U));
+    };
+    constexpr std::uint32_t all = 100'000;
+    Names names;
+    for (std::uint32_t i = 0; i < all; ++i)
+        names.learn("cdn.example", std::array{address(i)}, {}, 1, boot_ns(i));
+    std::uint32_t known = 0;
+    for (std::uint32_t i = 0; i < all; ++i) known += names.of(address(i)) != nullptr ? 1U : 0U;
+    EXPECT_LE(known, 32'768U);
+    for (std::uint32_t i = all - 16; i < all; ++i) EXPECT_NE(names.of(address(i)), nullptr);
 }
 
 TEST_F(DiagnosisDns, AMillionNamesAreForgottenButThoseInUse) {

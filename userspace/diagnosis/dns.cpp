@@ -134,7 +134,7 @@ std::optional<Fate> fate_in_words(const Tries& tries) {
 
 // Nothing good came from it since: silence, a closed port, or nothing but errors.
 std::optional<Finding> outage(const Scene& scene, const DestinationKey& key, const Resolver& resolver) {
-    const Tries bad = since_last_good(resolver);
+    const Tries bad = since_last_good(scene, resolver);
     if (bad.empty()) return std::nullopt;
     const Fate fate = fate_in_words(bad).value_or(Fate::silent);
     Tries tries = bad;
@@ -342,6 +342,7 @@ std::optional<Finding> stale_flow(const Scene& scene, const DestinationKey& key,
     });
     if (stale == sockets.end()) return std::nullopt;
     const Tries& tries = stale->second.unanswered;
+    if (tries.back()->known_at + loss_window_ns < scene.now) return std::nullopt;  // not asked any more
     const core::BootNs since = tries.front()->at;
     std::set<std::uint64_t> others;
     for (const Try& one : resolver.tries) {

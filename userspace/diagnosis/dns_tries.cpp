@@ -40,10 +40,11 @@ std::set<std::string> bad_names(const Resolver& resolver) {
 
 }  // namespace
 
-Tries since_last_good(const Resolver& resolver) {
+Tries since_last_good(const Scene& scene, const Resolver& resolver) {
     Tries tries;
     for (const Try& one : resolver.tries) {
-        if (!one.good() && one.at > resolver.last_good_at) tries.push_back(&one);
+        const bool recent = one.known_at + Resolver::remembered_ns >= scene.now;
+        if (!one.good() && recent && one.at > resolver.last_good_at) tries.push_back(&one);
     }
     return tries;
 }

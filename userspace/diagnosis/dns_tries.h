@@ -15,8 +15,8 @@ using Tries = std::vector<const Try*>;
 
 constexpr std::uint64_t together_ns = 50 * core::ns_per_ms;
 
-// The tries after its last good answer, in the order in which their fate was known.
-[[nodiscard]] Tries since_last_good(const Resolver& resolver);
+// The tries of the last minute after its last good answer, in the order in which their fate was known.
+[[nodiscard]] Tries since_last_good(const Scene& scene, const Resolver& resolver);
 // All tries in the order of asking, but for those of an outage: three and more in a row without a good answer
 // between them, for several names or without an answer at all.
 [[nodiscard]] Tries outside_outages(const Resolver& resolver);

@@ -66,7 +66,14 @@ void Names::forget_surplus() {
         const std::string name = entry->first;
         names_.erase(name);
     }
-    std::erase_if(by_address_, [this](const auto& entry) { return !names_.contains(entry.second); });
+    const auto is_lost = [this](const auto& entry) { return !names_.contains(entry.second); };
+    std::erase_if(by_address_, is_lost);
+    if (by_address_.size() < addresses_kept) return;
+    // Few names with ever new addresses: the latest of each are left.
+    std::erase_if(by_address_, [this](const auto& entry) {
+        const auto& latest = names_.find(entry.second)->second.addresses;
+        return std::ranges::find(latest, entry.first) == latest.end();
+    });
 }
 
 }  // namespace netwatch::diagnosis

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names and the addresses that they resolved to, as answers of resolvers told them. Bounded: of what has no
-// room the names that nothing was connected to go first, then those not asked for longest. One thread.
+// room the names that nothing was connected to go first, then those not asked for longest; of a name with
+// ever new addresses the earlier ones. One thread.
 #pragma once
 
 #include <cstdint>

@@ -21,6 +21,11 @@ constexpr int servfail = 2;
 constexpr int nxdomain = 3;
 constexpr int refused = 5;
 
+// Somebody who guesses may send anything: the name has to be the one that was asked for.
+bool is_answer_to(const netwatch_dns_message& answer, const std::string& name) {
+    return answer.name[0] == '\0' || model::text_of(answer.name) == name;
+}
+
 Fate fate_of(const netwatch_dns_message& answer) {
     switch (answer.rcode) {
         case servfail: return Fate::failed;
@@ -76,12 +81,15 @@ void Resolvers::ask(const netwatch_dns_message& message, const DestinationKey& k
     const core::BootNs at = message.header.at_ns;
     const QuestionKey question{message.sock, message.id};
     const std::string name = model::text_of(message.name);
-    if (const auto again = by_question_.find(question); again != by_question_.end())
-        by_question_.erase(again);
+    const auto again = by_question_.find(question);
     const auto same = by_socket_.find(message.sock);
-    const bool joins = same != by_socket_.end() && same->second->is.name == name &&
-                       same->second->is.at + together_ns >= at && same->second->is.resolver == key &&
-                       same->second->questions.size() < questions_a_try;
+    const bool of_one_call = same != by_socket_.end() && same->second->is.name == name &&
+                             same->second->is.at + together_ns >= at && same->second->is.resolver == key;
+    if (again != by_question_.end()) {
+        if (of_one_call && again->second == same->second) return;  // the same question, sent twice
+        by_question_.erase(again);
+    }
+    const bool joins = of_one_call && same->second->questions.size() < questions_a_try;
     if (!joins) {
         if (open_.size() >= tries_open) close(open_.begin());
         Try is{.resolver = key,
@@ -102,21 +110,21 @@ void Resolvers::ask(const netwatch_dns_message& message, const DestinationKey& k
     by_question_[question] = open;
 }
 
-std::optional<std::uint64_t> Resolvers::took_us(const netwatch_dns_message& answer) const {
+std::optional<Resolvers::Asked> Resolvers::asked(const netwatch_dns_message& answer) const {
     const auto found = by_question_.find({answer.sock, answer.id});
     if (found == by_question_.end()) return std::nullopt;
-    const auto question = std::ranges::find(found->second->questions, answer.id, &Question::id);
-    if (question == found->second->questions.end()) return std::nullopt;
-    return (answer.header.at_ns - std::min<core::BootNs>(answer.header.at_ns, question->at)) /
-           core::ns_per_us;
+    const Open& open = *found->second;
+    const auto question = std::ranges::find(open.questions, answer.id, &Question::id);
+    if (question == open.questions.end() || !is_answer_to(answer, open.is.name)) return std::nullopt;
+    const core::BootNs at = answer.header.at_ns;
+    return Asked{open.is.name, (at - std::min(at, question->at)) / core::ns_per_us};
 }
 
 void Resolvers::answer(const netwatch_dns_message& message, Settled& settled) {
     const auto found = by_question_.find({message.sock, message.id});
     if (found == by_question_.end()) return;
     const auto open = found->second;
-    // Somebody who guesses may send anything: the name has to be the one that was asked for.
-    if (message.name[0] != '\0' && model::text_of(message.name) != open->is.name) return;
+    if (!is_answer_to(message, open->is.name)) return;
     const auto question = std::ranges::find(open->questions, message.id, &Question::id);
     if (question == open->questions.end() || question->answered_at != 0) return;
     question->answered_at = message.header.at_ns;
@@ -198,7 +206,7 @@ Settled Resolvers::add_refusal(std::uint64_t sock, const DestinationKey& resolve
     Settled settled;
     for (auto open = open_.begin(); open != open_.end();) {
         const auto one = open++;
-        if (one->is.sock != sock || one->is.resolver != resolver) continue;
+        if (one->is.sock != sock || one->is.resolver != resolver || one->done) continue;
         for (Question& question : one->questions) {
             if (question.answered_at != 0) continue;
             question.answered_at = at;

@@ -81,8 +81,12 @@ public:
 
     [[nodiscard]] const Resolver* find(const DestinationKey& key) const;
     [[nodiscard]] const std::map<DestinationKey, Resolver>& all() const { return resolvers_; }
-    // How long the question took that this is the answer to; nothing where it was not seen.
-    [[nodiscard]] std::optional<std::uint64_t> took_us(const netwatch_dns_message& answer) const;
+    struct Asked {
+        std::string name;
+        std::uint64_t took_us = 0;  // until this answer
+    };
+    // The question that this is the answer to; nothing where it was not seen, or is another.
+    [[nodiscard]] std::optional<Asked> asked(const netwatch_dns_message& answer) const;
 
 private:
     static constexpr std::size_t resolvers_kept = 256;

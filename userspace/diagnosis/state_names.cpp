@@ -19,14 +19,15 @@ DestinationKey Engine::State::resolver_of(const netwatch_tuple& tuple, std::uint
 void Engine::State::take(const netwatch_dns_message& record) {
     const core::BootNs at = record.header.at_ns;
     const DestinationKey key = resolver_of(record.tuple, record.header.netns);
-    const std::string name = model::text_of(record.name);
-    if (record.status == NETWATCH_DNS_PARSED && record.is_answer == 0) names_.note_question(name, at);
+    if (record.status == NETWATCH_DNS_PARSED && record.is_answer == 0)
+        names_.note_question(model::text_of(record.name), at);
     if (record.status == NETWATCH_DNS_PARSED && record.address_count > 0) {
         std::vector<model::IpAddress> addresses;
         const std::size_t count = std::min<std::size_t>(record.address_count, NETWATCH_DNS_ADDRESSES);
         for (std::size_t i = 0; i < count; ++i) addresses.emplace_back(record.addresses[i]);
         // An answer that nobody waited for teaches nothing.
-        if (const auto took_us = resolvers_.took_us(record)) names_.learn(name, addresses, key, *took_us, at);
+        if (const auto asked = resolvers_.asked(record))
+            names_.learn(asked->name, addresses, key, asked->took_us, at);
     }
     take_tries(resolvers_.add(record, key));
 }
