@@ -79,6 +79,16 @@ void TlsStory::end(double at, const Flow& flow, bool peer_closed_first, bool res
 
 void TlsStory::succeeds(double at) { end(at + 0.03, begin(at, NETWATCH_TLS_ESTABLISHED), false); }
 
+void TlsStory::succeeds_late(double at, double late_s, std::uint32_t lost) {
+    Flow flow = open(at);
+    flow.sends(4, lost);
+    flow.receives(4);
+    tell(at + step_s, flow, NETWATCH_TLS_CLIENT_HELLO, By::client);
+    tell(at + late_s, flow, NETWATCH_TLS_SERVER_HELLO, By::server);
+    tell(at + late_s + step_s, flow, NETWATCH_TLS_ESTABLISHED, By::server);
+    end(at + late_s + 0.03, flow, false);
+}
+
 void TlsStory::refuses(double at, By who, std::uint8_t alert) {
     const bool of_hello = who == By::server && flags_ == 0;
     const Flow flow = begin(at, of_hello ? NETWATCH_TLS_CLIENT_HELLO : NETWATCH_TLS_SERVER_HELLO);

@@ -32,6 +32,10 @@ public:
 
     // One connection each.
     void succeeds(double at);
+    // The ClientHello is lost so often before it passes, `late_s` after the first.
+    void succeeds_late(double at, double late_s, std::uint32_t lost);
+    // It goes on after the handshake.
+    [[nodiscard]] Flow opens(double at) { return begin(at, NETWATCH_TLS_ESTABLISHED); }
     void refuses(double at, By who, std::uint8_t alert);  // in plain text
     void refuses_hidden(double at, By who);               // encrypted, before the handshake is over
     // The client is through, says goodbye at once and goes.

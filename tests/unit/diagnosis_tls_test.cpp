@@ -15,6 +15,7 @@ using model::FailureType;
 using model::ScopeKind;
 using model::Severity;
 using support::By;
+using support::Flow;
 using support::Story;
 using support::TlsStory;
 using support::Watch;
@@ -194,6 +195,65 @@ TEST(DiagnosisTls, OneNameAlone) {
         EXPECT_EQ(alarm.scope.value, "shop.example");
         EXPECT_THAT(alarm.scope.members, ElementsAre("10.0.0.1:443/tcp"));
     }
+}
+
+// Of what a filter swallows, each timeout sends it again: 0.2, 0.6, 1.4 s after the first.
+void passes_after(TlsStory& tls, double begun, double end) {
+    double late_s = 0;
+    std::uint32_t lost = 0;
+    for (double timeout_s = 0.2; begun + late_s < end; timeout_s *= 2, ++lost) late_s += timeout_s;
+    tls.succeeds_late(begun, late_s, lost);
+}
+
+TEST(DiagnosisTls, WhatWasSwallowedAndPassesAtLastIsNoLoss) {
+    Story story;
+    TlsStory good(story, shop, "news.example");
+    TlsStory bad(story, shop, "shop.example");
+    each(0, 50, 0.5, [&](double at) { good.succeeds(at + 0.2); });
+    each(0, 20, 0.5, [&](double at) { bad.succeeds(at); });
+    each(20, 28, 0.5, [&](double at) { bad.is_silent(at, 1.5, false); });
+    each(28, 30, 0.1, [&](double at) { passes_after(bad, at, 30); });
+    each(30, 50, 0.5, [&](double at) { bad.succeeds(at); });
+    Watch watch(story);
+    watch.until(27);
+    EXPECT_EQ(watch.alarm().cause, "silent");
+    watch.until(50);
+    EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::tls_handshake_failure));
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+// Its neighbours: handshakes that lose packets by chance, and a few of them for good.
+TEST(DiagnosisTls, HandshakesThatLosePacketsTellOfLoss) {
+    Story story;
+    TlsStory tls(story, shop, "shop.example");
+    each(0, 20, 0.1, [&](double at) { tls.succeeds(at); });
+    for (int i = 0; i < 100; ++i) {
+        const double at = 20 + i * 0.1;
+        if (i % 20 == 7)
+            tls.is_silent(at, 1.5, false);
+        else if (i % 4 == 0)
+            tls.succeeds_late(at, 0.25, 1);
+        else
+            tls.succeeds(at);
+    }
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
+}
+
+TEST(DiagnosisTls, AConnectionWhoseNameIsInDoubtTellsOfItsPath) {
+    Story story;
+    TlsStory tls(story, shop, "shop.example");
+    tls.shows(0.5, now_s - day_s, now_s + 90 * day_s, NETWATCH_TLS_NAME_DIFFERS);
+    Flow kept = tls.opens(1);
+    for (int second = 2; second < 20; ++second) {
+        kept.sends(40, second > 8 ? 2 : 0);
+        kept.since(0.5, 0.4);
+        story.look(second, kept).walk_ends(second + 0.01);
+    }
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
 }
 
 TEST(DiagnosisTls, AllNamesOfAServer) {

@@ -83,6 +83,7 @@ struct Socket {
     std::uint64_t rested_ns = 0;  // before that, at least
     std::uint8_t contrast = 0;  // its unanswered timeouts in a row when a later SYN was answered; 0: not yet
     std::uint8_t silent_looks = 0;  // that found more of them since
+    bool swallowed = false;         // its TLS handshake was, until it passed since the last look
     bool cut = false;               // it is known as one that got no answer any more
     core::BootNs unread_since =
         0;  // its process has left what arrived unread at every look since then; 0: not so

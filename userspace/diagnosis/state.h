@@ -85,8 +85,7 @@ private:
     void look_for_silence(Socket& socket, const FlowChange& change, const netwatch_tuple& tuple);
     void end_handshake(const netwatch_close& record, const Destination* destination);
     void take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change);
-    void apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
-               std::uint32_t netns);
+    void apply(const FlowChange& change, Socket& socket, const netwatch_tuple& tuple, std::uint32_t netns);
     [[nodiscard]] DestinationKey resolver_of(const netwatch_tuple& tuple, std::uint32_t netns) const;
     // What became of questions, told of the destination that the resolver is.
     void take_tries(const Settled& tries);

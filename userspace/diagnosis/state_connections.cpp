@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "diagnosis/ends.h"
 #include "diagnosis/handshakes.h"
@@ -162,7 +163,7 @@ void Engine::State::take(const netwatch_accept& record) {
     destination->add(outcome, process);
 }
 
-void Engine::State::apply(const FlowChange& change, const Socket& socket, const netwatch_tuple& tuple,
+void Engine::State::apply(const FlowChange& change, Socket& socket, const netwatch_tuple& tuple,
                           std::uint32_t netns) {
     const core::BootNs at = change.path.at;
     Destination* destination = touch(socket.destination, netns, at);
@@ -171,7 +172,8 @@ void Engine::State::apply(const FlowChange& change, const Socket& socket, const 
     // The way of a connection is judged once: from the end that opened it, where this host has both.
     const bool judged_there = socket.passive && socket.other_end != 0;
     const bool in_handshake = tls_.owns(change.path.sock);  // what nothing answers there is told there
-    if (judged_there || in_handshake) {
+    const bool was_swallowed = std::exchange(socket.swallowed, false);
+    if (judged_there || in_handshake || was_swallowed) {
         // Nothing of the path is this end's to tell, or this moment's.
     } else if (change.path.segments + change.path.segments_in > 0 || change.path.lost != 0) {
         PathQuality* quality = destinations_.quality_of(peer, change.path);

@@ -19,11 +19,14 @@ void Engine::State::take(const netwatch_tls_event& record) {
     if (destination == nullptr) return;
     const std::string sni = model::text_of(record.sni);
     if (!sni.empty() && !passive) destination->add_names().note_sni(sni);
-    const Socket* socket = sockets_.find(record.sock);
+    Socket* socket = sockets_.find(record.sock);
     const ProcessKey process_key = socket == nullptr ? ProcessKey{} : socket->process;
     const Process* process = processes_.find(process_key);
     const std::string program = process == nullptr ? std::string() : process->comm;
+    const bool swallowed = tls_.is_swallowed(record.sock);
     tls_.add(record, key, passive ? model::remote_ip(record.tuple).to_string() : program, process_key);
+    // What was lost of it passes at last; the next look finds it.
+    if (socket != nullptr && swallowed && !tls_.owns(record.sock)) socket->swallowed = true;
     if (!tls_.ailing().empty()) dirty_ = true;
 }
 
@@ -34,7 +37,7 @@ void Engine::State::take(const netwatch_tls_certificate& record) {
 }
 
 void Engine::State::end_handshake(const netwatch_close& record, const Destination* destination) {
-    if (!tls_.owns(record.sock)) return;
+    if (!tls_.follows(record.sock)) return;
     const bool known = destination != nullptr && destination->detail;
     const HopLimits limits = known ? destination->detail->hop_limits : HopLimits{};
     tls_.close(record, sender_of(record, limits, std::max(host_.hz, 1U)));

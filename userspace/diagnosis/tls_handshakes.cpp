@@ -24,6 +24,7 @@ constexpr std::uint64_t healthy_ns = core::ns_per_s;
 constexpr std::uint32_t rare_successes = 2;
 constexpr std::uint64_t rare_span_ns = 4 * core::ns_per_s;
 constexpr std::uint64_t silent_party_ns = 30 * core::ns_per_s;  // not heard of since: it holds nothing open
+constexpr std::uint32_t enough_swallowed = 3;
 constexpr std::uint32_t after_a_mixture = 12;  // in a row, after successes and failures had mixed
 
 void remember(TlsParty& party, core::BootNs start, bool good, core::BootNs at, std::size_t most) {
@@ -81,6 +82,25 @@ std::uint32_t TlsParty::relapses() const {
         if (one->good && !std::next(one)->good) ++count;
     }
     return count;
+}
+
+bool TlsTarget::swallows(core::BootNs start) const {
+    if (swallowed_since == 0 || start < swallowed_since) return false;
+    return swallowed >= enough_swallowed || (swallowed_until != 0 && start <= swallowed_until);
+}
+
+bool TlsHandshakes::owns(std::uint64_t sock) const {
+    const auto known = connections_.find(sock);
+    if (known == connections_.end()) return false;
+    // Whatever the client makes of the name, the handshake is over.
+    return known->second.told || !known->second.unsure_of_name;
+}
+
+bool TlsHandshakes::is_swallowed(std::uint64_t sock) const {
+    const auto known = connections_.find(sock);
+    if (known == connections_.end()) return false;
+    const auto target = targets_.find(known->second.target);
+    return target != targets_.end() && target->second.swallows(known->second.progress.start);
 }
 
 TlsHandshakes::Connection* TlsHandshakes::begin(const netwatch_tls_event& event, const DestinationKey& server,
@@ -244,6 +264,7 @@ void TlsHandshakes::fail(Connection& connection, TlsEnd end, bool by_client, cor
     party.failures.push_back(failure);
     std::ranges::stable_sort(party.failures, {}, &TlsFailure::start);
     if (!party.outcomes.back().good) party.successes_in_row = 0;
+    if (end == TlsEnd::silent && !failure.acknowledged) note_silence(*target, failure.start);
     ailing_.insert(connection.target);
 }
 
@@ -253,11 +274,23 @@ void TlsHandshakes::succeed(Connection& connection, core::BootNs at) {
     if (target == nullptr) return;
     target->last_success = at;
     ++target->successes;
+    target->last_good_start = std::max(target->last_good_start, connection.progress.start);
+    if (target->swallowed >= enough_swallowed) target->swallowed_until = at;
+    target->swallowed = 0;
     TlsParty& party = party_of(*target, connection, at);
     remember(party, connection.progress.start, true, at, most_outcomes);
     if (party.successes_in_row++ == 0) party.row_since = at;
     party.last_success = at;
     ++party.successes;
+}
+
+void TlsHandshakes::note_silence(TlsTarget& target, core::BootNs start) {
+    if (start <= target.last_good_start) return;  // a later one was answered
+    if (target.swallowed++ == 0) {
+        target.swallowed_since = start;
+        target.swallowed_until = 0;
+    }
+    target.swallowed_since = std::min(target.swallowed_since, start);
 }
 
 TlsTarget* TlsHandshakes::obtain_target(const TargetKey& key, core::BootNs now) {

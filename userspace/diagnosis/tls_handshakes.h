@@ -94,9 +94,17 @@ struct TlsTarget {
     DestinationKey server;
     std::string sni;  // empty: none was asked for
     core::BootNs last_success = 0;
+    core::BootNs last_good_start = 0;  // when the latest began that succeeded
     std::uint64_t successes = 0;
     std::optional<TlsCertificate> certificate;
     std::vector<TlsParty> parties;  // at most 16, the latest
+    // ClientHellos that nothing acknowledged, in a row in the order in which they began.
+    std::uint32_t swallowed = 0;
+    core::BootNs swallowed_since = 0;  // when the first of them passed
+    core::BootNs swallowed_until = 0;  // the first success after enough of them; 0: it goes on
+
+    // What began then is lost with all others, and not by chance.
+    [[nodiscard]] bool swallows(core::BootNs start) const;
 };
 
 class TlsHandshakes {
@@ -116,7 +124,11 @@ public:
     void housekeep(core::BootNs now);
 
     // The connection is in its handshake, or that has failed: how it ends is told here alone.
-    [[nodiscard]] bool owns(std::uint64_t sock) const { return connections_.contains(sock); }
+    [[nodiscard]] bool owns(std::uint64_t sock) const;
+    // How it ends tells of its handshake.
+    [[nodiscard]] bool follows(std::uint64_t sock) const { return connections_.contains(sock); }
+    // Its ClientHello passed while none to that server under that name was acknowledged.
+    [[nodiscard]] bool is_swallowed(std::uint64_t sock) const;
     [[nodiscard]] const std::map<TargetKey, TlsTarget>& targets() const { return targets_; }
     // Targets whose certificates have run out, or will within a week.
     [[nodiscard]] const std::set<TargetKey>& running_out() const { return running_out_; }
@@ -148,6 +160,7 @@ private:
                       const ProcessKey& process);
     void fail(Connection& connection, TlsEnd end, bool by_client, core::BootNs at);
     void succeed(Connection& connection, core::BootNs at);
+    static void note_silence(TlsTarget& target, core::BootNs start);
     [[nodiscard]] bool name_differs(const Connection& connection) const;
     TlsTarget* obtain_target(const TargetKey& key, core::BootNs now);
     static TlsParty& party_of(TlsTarget& target, const Connection& connection, core::BootNs at);
