@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <vector>
 
@@ -114,6 +115,23 @@ TEST(DiagnosisHandshakes, OneDeadBackendOfThree) {
     }
 }
 
+// When it is back, those that wait get in with their next SYN: that is the end, not chance.
+TEST(DiagnosisHandshakes, ADeadBackendThatComesBackIsNotHelpedByRetries) {
+    for (const unsigned seed : {1U, 2U, 3U}) {
+        Story story;
+        attempts(story, 0, 44, web, 0.33, Fate::never, seed, 15, 44);
+        attempts(story, 44, 45, web, 1, Fate::at_retry, seed, 44, 45);
+        attempts(story, 45.1, 80, web, 0, Fate::answered, seed, 0, 0);
+        data(story, 1, 80, web);
+        Watch watch(story);
+        watch.until(80);
+        EXPECT_THAT(watch.ever_alarmed(), ElementsAre(FailureType::load_balancer)) << seed;
+        for (const auto& [id, incident] : watch.told())
+            EXPECT_NE(incident.type, FailureType::packet_loss) << seed;
+        EXPECT_THAT(watch.alarms(), IsEmpty()) << seed;
+    }
+}
+
 // Several destinations lose the same share for good: never as many load balancers.
 TEST(DiagnosisHandshakes, OneDeadPathOfThreeForSeveralDestinations) {
     Story story;
@@ -152,6 +170,65 @@ TEST(DiagnosisHandshakes, ADeadPathOfThreeIsNoDeadNetwork) {
     for (const auto& [id, incident] : watch.told()) {
         EXPECT_FALSE(model::is_alarm(incident) && incident.cause == "prefix_silent") << id;
     }
+}
+
+constexpr std::array six_peers{"10.0.0.1:443", "10.0.0.2:443", "10.0.0.3:443",
+                               "10.7.0.1:443", "10.7.0.2:443", "10.7.0.3:443"};
+
+// Whether a path of three is dead is known of all destinations together before it is of each: until then none
+// of them is dead, nor is one that a single connection waits for.
+TEST(DiagnosisHandshakes, ADeadPathOfThreeIsNothingElseBefore) {
+    for (const unsigned seed : {1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U}) {
+        Story story;
+        unsigned of_peer = 100 * seed;
+        for (const auto* peer : six_peers) attempts(story, 0, 40, peer, 0.33, Fate::never, of_peer++, 15, 40);
+        story.healthy(0, 15, 3, "10.0.0.2:2252").is_unanswered(17, "10.0.0.2:2252", 5.5);
+        story.healthy(24, 40, 3, "10.0.0.2:2252");
+        Watch watch(story);
+        watch.until(35);
+        EXPECT_EQ(watch.alarm().cause, "path_member") << seed;
+        for (const auto& [id, incident] : watch.told()) {
+            const bool hurt = incident.severity != model::Severity::info &&
+                              incident.state != IncidentState::suspected && !incident.symptom;
+            EXPECT_TRUE(!hurt || incident.cause == "path_member") << seed << ' ' << incident.summary;
+        }
+    }
+}
+
+// Its neighbour: beside it one host dies of all its connections.
+TEST(DiagnosisHandshakes, ADeadHostBesideADeadPathIsNamed) {
+    Story story;
+    unsigned of_peer = 100;
+    for (const auto* peer : six_peers) {
+        const bool dies = peer == six_peers[4];
+        attempts(story, 0, dies ? 25 : 45, peer, 0.33, Fate::never, of_peer++, 15, 45);
+    }
+    story.unanswered(25, 45, 0.2, six_peers[4], 3.5);
+    Watch watch(story);
+    watch.until(40);
+    const auto alarms = watch.alarms();
+    const auto dead = std::ranges::find_if(alarms, [](const auto& one) { return one.cause == "silent"; });
+    ASSERT_NE(dead, alarms.end());
+    EXPECT_EQ(dead->destination->endpoint.ip.to_string(), "10.7.0.2");
+}
+
+// An outage that is over is no such path: the next one is named as fast.
+TEST(DiagnosisHandshakes, WhatAnOutageLeavesWaitingIsNoDeadPath) {
+    Story story;
+    for (const auto* peer : six_peers) {
+        story.healthy(0, 15, 0.3, peer);
+        for (int i = 0; i < 20; ++i) story.is_unanswered(15 + i * 0.3, peer, 3.5);
+        for (int i = 0; i < 3; ++i) story.connects_at_retry(21 + i * 0.3, peer);
+        story.healthy(22, peer == six_peers[1] ? 27 : 40, 0.3, peer);
+    }
+    story.unanswered(27, 40, 0.3, six_peers[1], 3.5);
+    Watch watch(story);
+    watch.until(29.5);
+    const auto alarms = watch.alarms();
+    EXPECT_TRUE(std::ranges::any_of(alarms, [](const auto& one) {
+        return one.state == IncidentState::open && one.destination &&
+               one.destination->endpoint.ip.to_string() == "10.0.0.2";
+    }));
 }
 
 // A queue that overflows while the process accepts slowly: those that get in wait, too.

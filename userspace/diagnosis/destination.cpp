@@ -95,7 +95,10 @@ void Destination::add_attempt(const netwatch_attempt& record) {
     if (!detail) return;
     auto& attempts_made = detail->in_flight;
     if (attempts_made.size() >= attempts_followed) attempts_made.erase(attempts_made.begin());
-    attempts_made.push_back({.sock = record.sock, .start = record.header.at_ns, .beside = flows});
+    attempts_made.push_back({.sock = record.sock,
+                             .start = record.header.at_ns,
+                             .beside = flows,
+                             .amid_failures = run != nullptr});
 }
 
 std::optional<std::uint64_t> Destination::usual_patience_ns() const {
@@ -119,6 +122,10 @@ std::uint32_t Destination::overdue_syns(core::BootNs now) const {
         std::ranges::count_if(run->silent_syns_at, [&](core::BootNs at) { return at != 0 && !ripe(at); }));
     std::uint32_t overdue = run->silent_syns - std::min(unripe, run->silent_syns);
     return run->silent_syns > 0 ? overdue + overdue_first_syns(now) : overdue;
+}
+
+std::uint32_t Destination::overdue_attempts(core::BootNs now) const {
+    return run ? run->attempts + run->pending + overdue_first_syns(now) : 0;
 }
 
 std::uint32_t Destination::overdue_first_syns(core::BootNs now) const {
@@ -177,6 +184,11 @@ std::optional<std::uint64_t> Destination::settle(const Outcome& outcome) {
 std::uint32_t Destination::begun_beside(std::uint64_t sock) const {
     const auto attempt = std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock);
     return attempt != detail->in_flight.end() ? attempt->beside : flows;
+}
+
+bool Destination::begun_amid_failures(std::uint64_t sock) const {
+    const auto attempt = std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock);
+    return attempt == detail->in_flight.end() || attempt->amid_failures;
 }
 
 void Destination::note_handshake(const Outcome& outcome) {
@@ -354,7 +366,10 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     if (detail && record.error == 0)
         detail->handshakes_made.add_silence(start, at, record.retransmits, begun_beside(record.sock));
     if (start <= last_answered_syn) {  // a later attempt got through: some fail beside those that work
-        if (record.retransmits <= 1) note_background(true);
+        if (record.retransmits > 1) return;
+        note_background(true);
+        if (detail && record.error == 0 && !begun_amid_failures(record.sock))
+            detail->handshakes_made.add_between(start);
         return;
     }
     const bool is_v4 = record.tuple.family == 4;

@@ -169,6 +169,7 @@ struct Detail {
         core::BootNs answered_at = 0;    // by an ICMP error; a blocking connect() hears of it a second later
         core::BootNs sent_again_at = 0;  // its latest SYN but the first
         std::uint32_t beside = 0;        // connections when it began
+        bool amid_failures = false;      // nothing was answered just before it
     };
     std::vector<Attempt> in_flight;     // at most 16, the latest
     std::vector<ShutWindow> shut;       // at most 16, the oldest
@@ -257,6 +258,8 @@ struct Destination {
     // SYNs of the present run that should have been answered by now: sent again and still silent, or first
     // ones older than any handshake with it takes.
     [[nodiscard]] std::uint32_t overdue_syns(core::BootNs now) const;
+    // The attempts of the present run that wait in vain or did: SYNs sent again go the way of the first.
+    [[nodiscard]] std::uint32_t overdue_attempts(core::BootNs now) const;
     // Of attempts that are not over, first SYNs older than any handshake with it takes.
     [[nodiscard]] std::uint32_t overdue_first_syns(core::BootNs now) const;
 
@@ -267,6 +270,8 @@ private:
                      Process* process);
     // How many connections there were when an attempt began.
     [[nodiscard]] std::uint32_t begun_beside(std::uint64_t sock) const;
+    // What was answered just before it began was not, or that is not known.
+    [[nodiscard]] bool begun_amid_failures(std::uint64_t sock) const;
     void note_handshake(const Outcome& outcome);
     // An attempt that its owner gave up: did it wait longer than any handshake with this destination takes?
     [[nodiscard]] bool gave_up_late(const Outcome& outcome) const;

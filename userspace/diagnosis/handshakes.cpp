@@ -22,6 +22,9 @@ constexpr double some = 0.05;
 constexpr double most = 0.95;
 constexpr double sticky_chance = 1e-3;  // that so many retries are lost with the share of the first SYNs
 constexpr std::uint32_t enough_again = 3;
+constexpr std::uint64_t heard_ns = 1'500 * core::ns_per_ms;  // that a SYN sent again is lost
+constexpr std::size_t between_kept = 32;
+constexpr std::uint64_t between_ns = 10 * core::ns_per_s;
 constexpr std::ptrdiff_t enough_between = 3;  // answered ones between lost ones: two short outages have few
 
 }  // namespace
@@ -35,7 +38,8 @@ bool Handshakes::Summary::sticky() const {
 }
 
 bool Handshakes::Summary::helped_by_retries() const {
-    return again_answered >= enough_again && 2 * again_answered >= again_lost;
+    const bool outage = again_healed && again_lost >= enough_again;  // that is over
+    return !outage && again_answered >= enough_again && 2 * again_answered >= again_lost;
 }
 
 void Handshakes::add_first(const First& first, core::BootNs at) {
@@ -75,13 +79,36 @@ void Handshakes::add_silence(core::BootNs start, core::BootNs at, std::uint32_t 
     add_again(false, at);
 }
 
+void Handshakes::add_between(core::BootNs start) {
+    while (!between_.empty() && (between_.size() >= between_kept || between_.front() + between_ns < start))
+        between_.pop_front();
+    between_.push_back(start);
+}
+
+Handshakes::Between Handshakes::between(core::BootNs now) const {
+    Between all;
+    for (const core::BootNs start : between_) {
+        if (start + between_ns < now) continue;
+        if (all.count++ == 0) all.first = start;
+        all.last = start;
+    }
+    return all;
+}
+
 Handshakes::Summary Handshakes::summary() const {
     Summary sum;
     for (const First& first : firsts_) {
         ++sum.attempts;
         sum.first_lost += first.lost ? 1U : 0U;
     }
-    for (const Again& again : again_) ++(again.answered ? sum.again_answered : sum.again_lost);
+    core::BootNs first_answer = 0;
+    for (const Again& again : again_) {
+        ++(again.answered ? sum.again_answered : sum.again_lost);
+        if (again.answered && first_answer == 0) first_answer = again.at;
+        if (first_answer != 0)
+            sum.again_healed = again.answered ? sum.again_answered == 1 || sum.again_healed
+                                              : sum.again_healed && again.at < first_answer + heard_ns;
+    }
     return sum;
 }
 

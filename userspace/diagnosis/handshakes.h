@@ -19,12 +19,22 @@ public:
     void add_answer(core::BootNs start, core::BootNs at, std::uint32_t retransmits, std::uint32_t beside);
     // Its n-th retransmission left this host: what was sent before was not answered. 0: its owner gave it up.
     void add_silence(core::BootNs start, core::BootNs at, std::uint32_t nth, std::uint32_t beside);
+    // Nothing answers an attempt that began then, while those before and after it were answered.
+    void add_between(core::BootNs start);
+    // Those of the last seconds.
+    struct Between {
+        std::uint32_t count = 0;
+        core::BootNs first = 0;
+        core::BootNs last = 0;
+    };
+    [[nodiscard]] Between between(core::BootNs now) const;
 
     struct Summary {
         std::uint32_t attempts = 0;
         std::uint32_t first_lost = 0;  // their first SYN was not answered
         std::uint32_t again_answered = 0;
         std::uint32_t again_lost = 0;
+        bool again_healed = false;  // all that were lost came before all that were answered
         [[nodiscard]] double share() const;
         // Those that are lost once are lost always: the share of first SYNs lost does not explain it.
         [[nodiscard]] bool sticky() const;
@@ -58,6 +68,7 @@ private:
     ShareTest test_{usual, bad};
     Recent<First> firsts_;  // of the last 30 s, once one was lost
     Recent<Again> again_;   // the same
+    Recent<core::BootNs> between_;
     core::BootNs last_lost_ = 0;
     double share_ = 0;                  // of first SYNs lost, when the latest was
     std::uint32_t answered_since_ = 0;  // the latest loss

@@ -99,10 +99,17 @@ std::optional<Leaf> leaf_of(const Scene& scene, const Destination& destination) 
     const bool others_may_move = !looked_since && run.stalled_rtos < destination.flows;
     const std::uint32_t stalls = moved_since || others_may_move ? 0 : run.stalled_rtos;
     const std::uint32_t told = run.observations - (moved_since ? run.flow_observations : 0);
-    const std::uint32_t units =
+    std::uint32_t units =
         destination.overdue_syns(scene.now) + stalls + told + (outlasts_a_restart(destination) ? 1 : 0);
     const std::uint32_t enough = needed(scene, destination, leaf.cls);
-    const bool silent_alone = leaf.cls == OutcomeClass::silent && destination.ever_worked() &&
+    // Where some connections are lost for good and others made, each tells of itself alone, however often it
+    // tries.
+    const bool each_alone = leaf.cls == OutcomeClass::silent && scene.lost_for_good > 0;
+    if (each_alone) {
+        units = std::min(units, destination.overdue_attempts(scene.now) +
+                                    std::min(stalls, destination.flows) + told);
+    }
+    const bool silent_alone = !each_alone && leaf.cls == OutcomeClass::silent && destination.ever_worked() &&
                               units + destination.overdue_first_syns(scene.now) > 0 &&
                               scene.destinations.answered_elsewhere(leaf.address(), run.first_start_ns);
     if (!silent_alone && (units + 1 < enough || units < 2)) return std::nullopt;

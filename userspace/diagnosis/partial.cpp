@@ -19,6 +19,9 @@ constexpr double enough_expected =
 constexpr double hardly_any = 0.2;  // of those
 constexpr std::size_t enough_late = 3;
 constexpr std::size_t several = 2;
+constexpr std::uint32_t enough_between = 4;
+constexpr double least_share = 0.05;
+constexpr std::uint64_t enough_span_ns = 900 * core::ns_per_ms;  // what one instant lost is over
 constexpr std::uint64_t turning_away_ns = 5 * core::ns_per_s;
 
 struct Partial {
@@ -212,6 +215,32 @@ double share_lost_for_good(const Scene& scene, const std::set<DestinationKey>& s
         share = std::max(share, made.summary().share());
     }
     return addresses.size() >= several ? share : 0;
+}
+
+double share_lost_between(const Scene& scene, const std::set<DestinationKey>& suspects) {
+    std::set<AddressKey> addresses;
+    std::uint32_t between = 0;
+    core::BootNs first = scene.now;
+    core::BootNs last = 0;
+    double attempts = 0;
+    double lost = 0;
+    for (const DestinationKey& key : suspects) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr || !destination->detail) continue;
+        const Handshakes& made = destination->detail->handshakes_made;
+        const Handshakes::Between some = made.between(scene.now);
+        const Handshakes::Summary sum = made.summary();
+        if (some.count == 0 || sum.first_lost == 0) continue;
+        addresses.insert({key.endpoint.ip, key.netns});
+        between += some.count;
+        first = std::min(first, some.first);
+        last = std::max(last, some.last);
+        attempts += sum.attempts - 1;  // the first of them is there because it was lost
+        lost += sum.first_lost - 1;
+    }
+    const bool enough = addresses.size() >= several && between >= enough_between;
+    const bool lasts = last >= first + enough_span_ns;
+    return enough && lasts && lost >= least_share * attempts && lost > 0 ? lost / attempts : 0;
 }
 
 std::vector<Finding> judge_handshakes(const Scene& scene, const std::set<DestinationKey>& suspects) {

@@ -19,6 +19,9 @@ namespace netwatch::diagnosis {
 
 // Several addresses lose some attempts for good and make others: the largest share. 0: they do not.
 [[nodiscard]] double share_lost_for_good(const Scene& scene, const std::set<DestinationKey>& suspects);
+// The share that several addresses lose together between attempts that are answered, where each by itself has
+// too few to tell. 0: they do not.
+[[nodiscard]] double share_lost_between(const Scene& scene, const std::set<DestinationKey>& suspects);
 
 [[nodiscard]] std::vector<Finding> judge_handshakes(const Scene& scene,
                                                     const std::set<DestinationKey>& suspects);

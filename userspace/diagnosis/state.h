@@ -141,6 +141,7 @@ private:
     std::set<DestinationKey> failing_;
     std::set<AddressKey> oversized_;
     std::set<DestinationKey> strained_;  // they work, but not well
+    std::set<DestinationKey> unsteady_;  // an attempt was not answered between others that were
     std::set<AddressKey> lossy_;
     struct Begun {
         core::BootNs start = 0;

@@ -324,8 +324,11 @@ void Engine::State::take(const netwatch_retransmit& record) {
     if (destination == nullptr) return;
     if (record.why == NETWATCH_RETRANSMIT_SYN) {
         destination->add_syn_retransmit(record, process);
-        if (destination->detail && destination->detail->handshakes_made.alarms(record.header.at_ns))
-            strained_.insert(destination->key);
+        if (destination->detail) {
+            const Handshakes& made = destination->detail->handshakes_made;
+            if (made.alarms(record.header.at_ns)) strained_.insert(destination->key);
+            if (made.between(record.header.at_ns).count > 0) unsteady_.insert(destination->key);
+        }
     } else if (record.why == NETWATCH_RETRANSMIT_RTO) {
         destination->add_stall(record, process);
     }

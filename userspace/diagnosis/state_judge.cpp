@@ -47,7 +47,7 @@ void Engine::State::judge() {
     });
     for (const DestinationKey& key : failing_) destinations_.find(key)->note_fallbacks(processes_);
     Scene now = scene();
-    now.lost_for_good = share_lost_for_good(now, strained_);
+    now.lost_for_good = std::max(share_lost_for_good(now, strained_), share_lost_between(now, unsteady_));
     std::vector<Finding> findings = exhaustion_.judge(now);
     std::ranges::move(judge_host(now, failing_), std::back_inserter(findings));
     std::ranges::move(close_waits_.judge(now), std::back_inserter(findings));
@@ -77,6 +77,11 @@ void Engine::State::judge() {
     std::erase_if(oversized_, [&](const AddressKey& key) {
         const Address* address = destinations_.find_address(key);
         return address == nullptr || !full_segments_missing(*address, now_);
+    });
+    std::erase_if(unsteady_, [&](const DestinationKey& key) {
+        const Destination* destination = destinations_.find(key);
+        return destination == nullptr || !destination->detail ||
+               destination->detail->handshakes_made.between(now_).count == 0;
     });
     std::erase_if(strained_, [&](const DestinationKey& key) {
         const Destination* destination = destinations_.find(key);
