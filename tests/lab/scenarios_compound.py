@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from lab import faults_filters, faults_routes, faults_services, world
+from lab import faults_filters, faults_paths, faults_routes, faults_services, world
 from lab.faults import Fault
 from lab.rig import SERVERS
 from lab.scenario import Scenario, fault, healthy, nothing
@@ -23,26 +23,35 @@ def _database_slow(lab: Lab) -> Fault:
     return replace(one, label=replace(one.label, symptoms=True))
 
 
-def _both(first: Fault, second: Fault) -> Fault:
-    """Two that have nothing to do with each other."""
+def _together(first: Fault, *others: Fault) -> Fault:
+    """Several that have nothing to do with each other."""
 
     def heal() -> None:
-        first.heal()
-        second.heal()
+        for one in (first, *others):
+            one.heal()
 
-    return Fault(replace(first.label, roots=2, also=(second.label,)), heal)
+    return Fault(replace(first.label, roots=1 + len(others), also=tuple(one.label for one in others)), heal)
 
 
 def _drop_in_storm(lab: Lab) -> Fault:
     storm = faults_services.port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[0])
     time.sleep(lab.rng.uniform(2.1, 2.9))  # the storm is under way
     drop = faults_filters.firewall_drop(lab.rig, lab.family, "r2", lab.ip(lab.others[0]), lab.ports[2], stateful=False)
-    return _both(drop, storm)
+    return _together(drop, storm)
 
 
 def _prefix_and_port(lab: Lab) -> Fault:
     port = faults_services.one_port_closed(lab.nginx[lab.victim], lab.ip(lab.victim), lab.ports[2])
-    return _both(_blackholed(lab), port)
+    return _together(_blackholed(lab), port)
+
+
+def _filters_and_loss(lab: Lab) -> Fault:
+    here, there = lab.others
+    return _together(
+        faults_paths.loss(lab.rig, lab.family, lab.ip(lab.victim), lab.ports[0], lab.rng.randrange(47, 61), "forward"),
+        faults_filters.firewall_drop(lab.rig, lab.family, "r1", lab.ip(here), lab.ports[2], stateful=False),
+        faults_filters.firewall_drop(lab.rig, lab.family, "r2", lab.ip(there, "b"), lab.ports[2], stateful=False),
+    )
 
 
 def _region_blackholed(lab: Lab) -> Fault:
@@ -66,6 +75,10 @@ COMPOUND: list[Scenario] = [
     *fault(
         "prefix_and_port", None, "a port refuses while a network is swallowed", world.prefix_and_port_load,
         _prefix_and_port, hold_s=(5.1, 6.7),
+    ),
+    *fault(
+        "filters_and_loss", None, "two filters drop a port each while a third path loses packets",
+        world.filters_and_loss_load, _filters_and_loss, hold_s=(17.0, 23.0),
     ),
     *fault(
         "region_blackholed", None, "one region is swallowed while another works", world.region_load, _region_blackholed,

@@ -460,6 +460,14 @@ def prefix_and_port_load(lab: Lab) -> None:
     lab.client("connects", [lab.at(lab.victim, lab.ports[1])], rate=lab.rate(2.3, 3.7))
 
 
+def filters_and_loss_load(lab: Lab) -> None:
+    """Uploads and short connections to the victim; two ports of each other server, in a network of its own."""
+    upload_load(lab)
+    for server, network in zip(lab.others, ("a", "b")):
+        for port in lab.ports[1:3]:
+            lab.client("connects", [lab.at(server, port, network)], rate=lab.rate(2.3, 3.7))
+
+
 def region_load(lab: Lab) -> None:
     """Network b is one region, network a another."""
     nets = lab.rig.addresses
