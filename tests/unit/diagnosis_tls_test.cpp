@@ -117,6 +117,43 @@ TEST(DiagnosisTls, WhatTheCertificateShowsExplainsItsRefusal) {
     }
 }
 
+// A server whose certificate holds from a day ago to `days` from now; handshakes succeed until second
+// `until` and are refused with `alert` from second 21 on; the clock is set at second 20. What is said of it.
+model::Change after_a_step(double step_s, std::int64_t days, std::uint8_t alert, double until = 20,
+                           std::int64_t shown_later_s = 0) {
+    Story story;
+    TlsStory tls(story, shop, "shop.example");
+    tls.shows(0.05, now_s - day_s, now_s + days * day_s, NETWATCH_TLS_NAME_MATCHES);
+    each(0.1, until, 0.5, [&](double at) { tls.succeeds(at); });
+    if (shown_later_s != 0) tls.shows(20.9, now_s - 90 * day_s, shown_later_s, NETWATCH_TLS_NAME_MATCHES);
+    each(std::max(until, 21.0), 40, 0.5, [&](double at) { tls.refuses(at, By::client, alert); });
+    Watch watch(story);
+    watch.until(20);
+    watch.step_clock(step_s);
+    watch.until(34);
+    const auto alarm = watch.alarm();
+    EXPECT_EQ(alarm.cause, step_s > 0 ? "certificate_expired" : "certificate_not_yet_valid");
+    for (const model::Change& change : alarm.changes) {
+        if (change.what.starts_with("the clock was set")) return change;
+    }
+    ADD_FAILURE() << "the step is not told";
+    return {};
+}
+
+TEST(DiagnosisTls, AStepOfTheClockIsWhyCertificatesNoLongerHold) {
+    const auto forward = after_a_step(60.0 * day_s, 30, 45);
+    EXPECT_EQ(forward.bearing, model::Bearing::cause);
+    EXPECT_THAT(forward.what, HasSubstr("forward"));
+    EXPECT_EQ(after_a_step(-60.0 * day_s, 30, 42).bearing, model::Bearing::cause);
+}
+
+TEST(DiagnosisTls, AStepOfTheClockIsNotWhyWhereCertificatesHoldOnBothSidesOfIt) {
+    const auto renewed_badly = after_a_step(3'600, 30, 45, 20, now_s - day_s);
+    EXPECT_EQ(renewed_badly.bearing, model::Bearing::touches) << "a certificate that had run out anyway";
+    EXPECT_EQ(after_a_step(60.0 * day_s, 30, 45, 24).bearing, model::Bearing::touches)
+        << "handshakes went on to succeed after the step";
+}
+
 TEST(DiagnosisTls, HiddenRefusalIsASet) {
     Story story;
     TlsStory tls(story, shop, "shop.example");

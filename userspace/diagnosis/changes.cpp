@@ -70,6 +70,43 @@ bool touches(const Scene& scene, const Event& event, const Member& member) {
     return false;
 }
 
+// A client of this host refuses a certificate for its dates: by the clock of this host.
+bool is_about_dates(const model::Incident& incident) {
+    return incident.type == model::FailureType::tls_handshake_failure &&
+           incident.perspective == model::Perspective::client &&
+           (incident.cause == "certificate_expired" || incident.cause == "certificate_not_yet_valid");
+}
+
+// By the time after the step, and not by that before, the certificate does not hold; where none was seen, a
+// step in that direction.
+bool spoils(const Scene& scene, const Event& event, const TlsTarget& target, std::string_view cause) {
+    const bool forward = event.clock_step_ns > 0;
+    if (forward != (cause == "certificate_expired")) return false;
+    if (!target.certificate) return true;
+    const std::int64_t after_s = scene.anchor.utc(event.at).ns / 1'000'000'000;
+    const std::int64_t before_s = after_s - event.clock_step_ns / 1'000'000'000;
+    const auto holds = [&](std::int64_t at_s) {
+        return target.certificate->not_before_s <= at_s && at_s <= target.certificate->not_after_s;
+    };
+    return holds(before_s) && !holds(after_s);
+}
+
+// All handshakes that fail did not before the step, and do since.
+bool spoils_all(const Scene& scene, const model::Incident& incident, const Event& event,
+                const std::set<DestinationKey>& keys, core::BootNs onset) {
+    if (!is_about_dates(incident) || event.at > onset + onset_error_ns) return false;
+    bool any = false;
+    for (const auto& place : scene.tls.ailing()) {
+        const auto found = scene.tls.targets().find(place);
+        if (!keys.contains(place.first) || found == scene.tls.targets().end()) continue;
+        const TlsTarget& target = found->second;
+        if (target.last_success > event.at + in_flight_ns) return false;
+        if (!spoils(scene, event, target, *incident.cause)) return false;
+        any = true;
+    }
+    return any;
+}
+
 // Does a change of that kind do exactly what the incident says?
 bool does_it(const model::Incident& incident, const Event& event) {
     const std::string cause = incident.cause.value_or("");
@@ -127,7 +164,8 @@ std::vector<model::Change> changes_around(const Scene& scene, const model::Incid
     const std::vector<Member> members = members_of(scene, keys);
     const auto bearing_of = [&](const Event& event) {
         const bool on_it =
-            std::ranges::any_of(members, [&](const Member& one) { return touches(scene, event, one); });
+            std::ranges::any_of(members, [&](const Member& one) { return touches(scene, event, one); }) ||
+            (event.topic == Topic::clock && is_about_dates(incident));
         return on_it ? Bearing::touches : Bearing::beside;
     };
     std::vector<Choice> all;
@@ -143,8 +181,10 @@ std::vector<model::Change> changes_around(const Scene& scene, const model::Incid
     if (churn.size() == 1) all.push_back({churn.front()});
     std::ranges::stable_sort(all, std::greater{}, [](const Choice& choice) { return choice.event->at; });
     const auto cause = std::ranges::find_if(all, [&](const Choice& choice) {
-        return choice.bearing == Bearing::touches && does_it(incident, *choice.event) &&
-               is_where_it_broke(*choice.event, members, onset);
+        if (choice.bearing != Bearing::touches) return false;
+        if (choice.event->topic == Topic::clock)
+            return spoils_all(scene, incident, *choice.event, keys, onset);
+        return does_it(incident, *choice.event) && is_where_it_broke(*choice.event, members, onset);
     });
     if (cause != all.end()) cause->bearing = Bearing::cause;
     std::vector<Choice> chosen;

@@ -41,6 +41,7 @@ struct Event {
     std::uint32_t ifindex = 0;
     std::uint16_t port = 0;  // of a listener
     std::uint8_t route_type = 0;
+    std::int64_t clock_step_ns = 0;  // how far the clock was set forward; back where negative
     std::optional<model::Prefix> block = std::nullopt;  // where a route leads; an address alone
     std::string what = {};
     // "nft[812]"; "unknown" where somebody did it and the kernel does not tell who; nothing where it came

@@ -225,6 +225,7 @@ void Engine::State::note_clock_step(const core::ClockAnchor& anchor, core::BootN
     if (std::abs(by_ns) < step_ns) return;
     journal_.add(Event{.at = at,
                        .topic = Topic::clock,
+                       .clock_step_ns = by_ns,
                        .what = fmt::format("the clock was set {} by {}", by_ns > 0 ? "forward" : "back",
                                            core::to_duration(static_cast<std::uint64_t>(std::abs(by_ns)))),
                        .by = "unknown"});
