@@ -53,11 +53,12 @@ void DnsStory::question(double at, std::uint64_t sock, std::uint16_t id, std::st
 }
 
 void DnsStory::answer(double at, std::uint64_t sock, std::uint16_t id, std::string_view name,
-                      std::uint16_t type, int rcode, std::string_view ip) {
+                      std::uint16_t type, int rcode, std::string_view ip, bool truncated) {
     auto record = message(at, sock, id, name, type, {0, ""});
     record.direction = NETWATCH_DIRECTION_RECEIVED;
     record.is_answer = 1;
     record.rcode = static_cast<__u8>(rcode);
+    record.truncated = truncated ? 1 : 0;
     if (!ip.empty()) {
         record.answer_count = record.address_total = 1;
         record.address_count = 1;
@@ -97,6 +98,19 @@ DnsStory& DnsStory::is_half_answered(double at, std::string_view name, Who who) 
     question(at, sock, type_a, name, type_a, who);
     question(at + 0.0001, sock, type_aaaa, name, type_aaaa, who);
     answer(at + 0.002, sock, type_a, name, type_a, 0, "10.1.0.1");
+    return *this;
+}
+
+DnsStory& DnsStory::is_cut_off(double at, std::string_view name, Who who) {
+    const std::uint64_t sock = ++socks_;
+    question(at, sock, type_a, name, type_a, who);
+    question(at + 0.0001, sock, type_aaaa, name, type_aaaa, who);
+    answer(at + 0.002, sock, type_a, name, type_a, 0, {}, true);
+    const std::uint64_t connection = ++socks_;
+    for (const auto type : {type_a, type_aaaa}) {
+        question(at + 0.003, connection, type, name, type, who);
+        answer(at + 0.005, connection, type, name, type, 0, type == type_a ? "10.1.0.1" : "");
+    }
     return *this;
 }
 

@@ -25,6 +25,9 @@ public:
     DnsStory& is_unanswered(double at, std::string_view name, Who who = {2214, "getent"});
     // A is answered, AAAA is not.
     DnsStory& is_half_answered(double at, std::string_view name, Who who = {2214, "getent"});
+    // Of A and AAAA asked together one is told that its answer does not fit; the asker leaves and goes on
+    // over TCP.
+    DnsStory& is_cut_off(double at, std::string_view name, Who who = {2214, "getent"});
     // ICMP port unreachable.
     DnsStory& is_refused(double at, std::string_view name, Who who = {2214, "getent"});
     // From one socket that the asker keeps, A only; `answered` or not.
@@ -48,7 +51,7 @@ private:
     void question(double at, std::uint64_t sock, std::uint16_t id, std::string_view name, std::uint16_t type,
                   Who who);
     void answer(double at, std::uint64_t sock, std::uint16_t id, std::string_view name, std::uint16_t type,
-                int rcode, std::string_view ip = {});
+                int rcode, std::string_view ip = {}, bool truncated = false);
 
     Story& story_;
     std::string resolver_;

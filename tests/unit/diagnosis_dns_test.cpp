@@ -83,6 +83,46 @@ TEST_F(DiagnosisDns, AShutPortIsNamed) {
     EXPECT_GE(*watch.first_told(FailureType::dns_failure), 11.2);
 }
 
+// glibc leaves the second answer of a pair unread once the first does not fit.
+TEST_F(DiagnosisDns, AnswersThatDoNotFitAreNoHalvedPairs) {
+    dns.repeat(0, 30, 0.4, [&](double at, auto name, Who who) { dns.is_cut_off(at, name, who); });
+    Watch watch(story);
+    watch.until(30);
+    EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
+    EXPECT_THAT(watch.incidents(), IsEmpty());
+}
+
+TEST_F(DiagnosisDns, AResolverThatIsAskedOverTcpAloneAndRefusesIsNamed) {
+    healthy(0, 10);
+    for (double at = 10; at < 20; at += 0.4)
+        story.is_refused(at, resolver, {static_cast<std::uint32_t>(50'000 + at * 10), "getent"});
+    healthy(20, 40);
+    Watch watch(story);
+    watch.until(14);
+    expect(watch.alarm(), "resolver_refused");
+    EXPECT_THAT(watch.alarm().scope.members, ElementsAre("10.0.0.53:53/udp", "10.0.0.53:53/tcp"));
+    watch.until(34);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
+TEST_F(DiagnosisDns, WhereOnlyTcpIsRefusedThePortIsShut) {
+    healthy(0, 30);
+    story.healthy(0, 10, 0.4, resolver).refused(10, 30, 0.4, resolver);
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_EQ(watch.alarm().type, FailureType::port_blocked);
+    EXPECT_EQ(watch.alarm().destination->endpoint.to_string(), "10.0.0.53:53/tcp");
+}
+
+TEST_F(DiagnosisDns, WhereOnlyTcpIsSilentAFilterIsNamed) {
+    healthy(0, 30);
+    story.healthy(0, 10, 0.4, resolver).unanswered(10, 30, 0.4, resolver);
+    Watch watch(story);
+    watch.until(20);
+    EXPECT_EQ(watch.alarm().type, FailureType::firewall_block);
+    EXPECT_EQ(watch.alarm().destination->endpoint.to_string(), "10.0.0.53:53/tcp");
+}
+
 TEST_F(DiagnosisDns, ARestartOfASecondIsNoAlarm) {
     healthy(0, 10, 0.1);
     dns.repeat(10, 11, 0.1, [&](double at, auto name, Who who) { dns.is_refused(at, name, who); });
@@ -137,6 +177,22 @@ TEST_F(DiagnosisDns, AnswersTwoSecondsLateAreSlow) {
     Watch watch(story);
     watch.until(18);
     expect(watch.alarm(), "slow");
+}
+
+// Its queue is answered at once when it comes back.
+TEST_F(DiagnosisDns, WhatWaitedForTheEndOfASilenceIsNotSlow) {
+    healthy(0, 10);
+    dns.repeat(10, 14, 0.4, [&](double at, auto name, Who who) {
+        dns.resolves(at, name, "10.1.0.1", who, 1'000 * (14.2 - at));
+    });
+    healthy(14.3, 40);
+    Watch watch(story);
+    watch.until(13);
+    expect(watch.alarm(), "resolver_silent");
+    watch.until(40);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    ASSERT_EQ(watch.told().size(), 1U);
+    EXPECT_EQ(watch.told().begin()->second.cause, "resolver_silent");
 }
 
 TEST_F(DiagnosisDns, AColdNameThatTakesASecondIsNotSlow) {

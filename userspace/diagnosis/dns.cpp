@@ -93,7 +93,7 @@ std::string_view words_for(Fate fate) {
     switch (fate) {
         case Fate::failed: return "answered with SERVFAIL";
         case Fate::denied: return "answered with REFUSED";
-        case Fate::closed: return "answered with ICMP port unreachable";
+        case Fate::closed: return "refused: nothing listens on the port";
         case Fate::gone: return "answered: no such name";
         default: return "not answered";
     }
@@ -160,10 +160,20 @@ std::optional<Finding> outage(const Scene& scene, const DestinationKey& key, con
     const bool masked = elsewhere * 2 >= bad.size();
     finding.severity = masked ? Severity::warning : Severity::critical;
     blame(finding, std::string(verdict.cause));
+    const auto over_tcp =
+        static_cast<std::size_t>(std::ranges::count_if(tries, [](const Try* one) { return one->over_tcp; }));
+    const std::string what = over_tcp == tries.size() ? times(over_tcp, "connection") + " over TCP"
+                                                      : times(questions_of(tries), "question") + " for " +
+                                                            times(names.size(), "name");
     note(finding, scene, std::string(verdict.signal), static_cast<double>(tries.size()),
-         fmt::format("{} for {} in {}: {}", times(questions_of(tries), "question"),
-                     times(names.size(), "name"), core::to_duration(scene.now - finding.first_affected),
+         fmt::format("{} in {}: {}", what, core::to_duration(scene.now - finding.first_affected),
                      words_for(fate)));
+    if (over_tcp > 0) {
+        DestinationKey connected = key;
+        connected.endpoint.protocol = model::Protocol::tcp;
+        finding.members.push_back(connected);
+        finding.scope.members.push_back(connected.endpoint.to_string());
+    }
     if (tries.size() < bad.size()) {
         note(finding, scene, "dns_unanswered", static_cast<double>(bad.size() - tries.size()),
              fmt::format("{} others failed otherwise, or were not answered in time",
@@ -253,7 +263,7 @@ std::optional<Finding> slowness(const Scene& scene, const DestinationKey& key, c
         if (!late.empty()) ++answered;
     }
     const std::uint32_t seen = observations(late);
-    if (late.empty() || answers_again(scene, resolver, false)) return std::nullopt;
+    if (late.empty() || answers_again(scene, resolver, false) || end_a_silence(late)) return std::nullopt;
     if (seen + 1 < fewest || static_cast<double>(late.size()) < late_share * static_cast<double>(answered))
         return std::nullopt;
     Finding finding = finding_for(scene, key, "resolver");

@@ -18,6 +18,8 @@ constexpr std::uint64_t rare_span_ns = 4 * core::ns_per_s;
 constexpr std::size_t lossless_tries = 8;
 constexpr std::uint64_t lossless_ns = 8 * core::ns_per_s;
 constexpr std::uint64_t seldom_lossless_ns = 14 * core::ns_per_s;
+constexpr std::uint64_t silence_ns = core::ns_per_s;
+constexpr std::uint64_t burst_part = 4;
 constexpr std::uint64_t unasked_ns = 60 * core::ns_per_s;
 
 std::string_view first_label(std::string_view name) { return name.substr(0, name.find('.')); }
@@ -39,6 +41,18 @@ std::set<std::string> bad_names(const Resolver& resolver) {
 }
 
 }  // namespace
+
+const Resolver* resolver_at(const Scene& scene, DestinationKey key) {
+    key.endpoint.protocol = model::Protocol::udp;
+    return scene.resolvers.find(key);
+}
+
+bool end_a_silence(const Tries& late) {
+    const auto [first, last] = std::ranges::minmax(late, {}, &Try::at);
+    const std::uint64_t asked_ns = last->at - first->at;
+    const std::uint64_t told_ns = late.back()->known_at - late.front()->known_at;
+    return asked_ns >= silence_ns && told_ns < asked_ns / burst_part;
+}
 
 Tries since_last_good(const Scene& scene, const Resolver& resolver) {
     Tries tries;
@@ -101,7 +115,9 @@ std::size_t unanswered_questions(const Tries& tries) {
 
 std::set<std::string> names_of(const Tries& tries) {
     std::set<std::string> names;
-    for (const Try* one : tries) names.insert(one->name);
+    for (const Try* one : tries) {
+        if (!one->over_tcp) names.insert(one->name);
+    }
     return names;
 }
 

@@ -15,6 +15,8 @@ using Tries = std::vector<const Try*>;
 
 constexpr std::uint64_t together_ns = 50 * core::ns_per_ms;
 
+// The resolver that is asked there, over whatever transport; null: none is known.
+[[nodiscard]] const Resolver* resolver_at(const Scene& scene, DestinationKey key);
 // The tries of the last minute after its last good answer, in the order in which their fate was known.
 [[nodiscard]] Tries since_last_good(const Scene& scene, const Resolver& resolver);
 // All tries in the order of asking, but for those of an outage: three and more in a row without a good answer
@@ -36,6 +38,10 @@ constexpr std::uint64_t together_ns = 50 * core::ns_per_ms;
 // Good answers in a row since the last bad one, as many and as long as make it sound; more after losses.
 [[nodiscard]] bool answers_again(const Scene& scene, const Resolver& resolver, bool after_loss);
 [[nodiscard]] bool resolves_again(const Scene& scene, const Resolver& resolver, const std::string& name);
+
+// Answered together, what was asked one by one: they waited for the end of a silence. Of tries in the order
+// in which their fate was known.
+[[nodiscard]] bool end_a_silence(const Tries& late);
 
 // A stub on this host that fails only with what it passes on to is part of that one's incident.
 void attribute_to_upstream(const Scene& scene, std::vector<Finding>& findings);

@@ -83,7 +83,8 @@ void explain_answer(Finding& finding, const Scene& scene, const Leaves& leaves, 
 void note_reached_otherwise(Finding& finding, const Scene& scene, const Leaf& leaf) {
     if (const auto other = other_port_answer(scene, leaf)) {
         note(finding, scene, "sibling_port_answers", other->port,
-             fmt::format("{} answered on port {} {}", leaf.endpoint().ip.to_string(), other->port,
+             fmt::format("{} answered on port {}{} {}", leaf.endpoint().ip.to_string(), other->port,
+                         other->port == leaf.endpoint().port ? " over another protocol" : "",
                          scene.ago(other->at)));
     }
     if (flows_live(leaf)) {

@@ -140,12 +140,17 @@ std::optional<Address::Answer> other_port_answer(const Scene& scene, const Leaf&
     if (address == nullptr) return std::nullopt;
     std::optional<Address::Answer> latest;
     for (const Address::Answer& answer : address->answers()) {
-        DestinationKey sibling = leaf.destination->key;
-        sibling.endpoint.port = answer.port;
-        const Destination* neighbor = scene.destinations.find(sibling);
-        const bool failing = neighbor == nullptr || neighbor->run != nullptr;
-        const bool since = answer.at > leaf.run().first_start_ns + in_flight_ns;
-        if (!failing && since && (!latest || answer.at > latest->at)) latest = answer;
+        const core::BootNs begin = leaf.run().first_start_ns + in_flight_ns;
+        const auto works_over = [&](model::Protocol protocol) {
+            DestinationKey sibling = leaf.destination->key;
+            sibling.endpoint.port = answer.port;
+            sibling.endpoint.protocol = protocol;
+            const Destination* neighbor = scene.destinations.find(sibling);
+            if (neighbor == nullptr || neighbor->run != nullptr) return false;
+            return protocol == leaf.endpoint().protocol || neighbor->last_success_at > begin;
+        };
+        const bool works = works_over(model::Protocol::tcp) || works_over(model::Protocol::udp);
+        if (works && answer.at > begin && (!latest || answer.at > latest->at)) latest = answer;
     }
     return latest;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "diagnosis/dns_tries.h"
 #include "diagnosis/latency.h"
 #include "diagnosis/stall.h"
 
@@ -255,6 +256,7 @@ std::vector<Finding> judge_service(const Scene& scene, const std::set<Destinatio
     for (const DestinationKey& key : suspects) {
         const Destination* destination = scene.destinations.find(key);
         if (destination == nullptr || !destination->detail) continue;
+        if (resolver_at(scene, key) != nullptr) continue;  // told where names are judged
         const Answers& answers = destination->detail->answers;
         const bool explained = is_stalled(scene, *destination) || destination->detail->cuts.alarms(scene.now);
         if (answers.late.empty() || explained) continue;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "diagnosis/dead_address.h"
+#include "diagnosis/dns_tries.h"
 #include "diagnosis/fault.h"
 #include "diagnosis/leaf.h"
 #include "diagnosis/refusal.h"
@@ -132,6 +133,18 @@ Place place_of(const Scene& scene, const Leaf& leaf) {
     if (const auto who = answers_dropped_here(scene, leaf))
         return {Fault::local_input, std::to_string(static_cast<int>(*who))};
     return {Fault::silent, address};
+}
+
+// A resolver; over TCP one that refuses, without anything good from it meanwhile.
+bool is_the_resolvers(const Scene& scene, const Leaf& leaf) {
+    const DestinationKey& key = leaf.destination->key;
+    if (scene.resolvers.find(key) != nullptr) return true;
+    if (leaf.cls != OutcomeClass::refused && leaf.cls != OutcomeClass::icmp_port_unreachable) return false;
+    const Resolver* resolver = resolver_at(scene, key);
+    return resolver != nullptr && std::ranges::none_of(resolver->tries, [&](const Try& one) {
+               return one.good() && one.known_at > leaf.run().first_start_ns &&
+                      one.known_at < leaf.run().last_at_ns;
+           });
 }
 
 bool is_on_the_way(Fault fault) {
@@ -301,7 +314,7 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
         if (!leaf) continue;
         const Place place = place_of(scene, *leaf);
         // What a resolver itself does wrong is told where names are judged.
-        if (scene.resolvers.find(key) != nullptr && !is_on_the_way(place.fault)) continue;
+        if (is_the_resolvers(scene, *leaf) && !is_on_the_way(place.fault)) continue;
         groups[place].push_back(*leaf);
     }
     join_rate_limited(groups);

@@ -130,11 +130,22 @@ void Resolvers::answer(const netwatch_dns_message& message, Settled& settled) {
     question->answered_at = message.header.at_ns;
     question->fate = fate_of(message);
     open->is.addresses = open->is.addresses || message.address_total > 0;
+    if (message.truncated != 0) forget_questions_but(*open, message.id);
     const bool all =
         std::ranges::all_of(open->questions, [](const Question& one) { return one.answered_at != 0; });
     if (!all) return;
     settle(*open, message.header.at_ns, settled);
     open->done = true;
+}
+
+// Whoever is told that an answer does not fit asks again over TCP at once, and listens to nothing more here.
+void Resolvers::forget_questions_but(Open& open, std::uint16_t id) {
+    std::erase_if(open.questions, [&](const Question& question) {
+        const bool waits = question.id != id && question.answered_at == 0;
+        const auto found = by_question_.find({open.is.sock, question.id});
+        if (waits && found != by_question_.end() && &*found->second == &open) by_question_.erase(found);
+        return waits;
+    });
 }
 
 // The best of its answers is the try's fate: where one address family fails, the other serves.
@@ -216,6 +227,10 @@ Settled Resolvers::add_refusal(std::uint64_t sock, const DestinationKey& resolve
         close(one);
     }
     return settled;
+}
+
+void Resolvers::add_failed_connection(const Try& one) {
+    if (resolvers_.contains(one.resolver)) keep(one);
 }
 
 Settled Resolvers::wait(core::BootNs now) {

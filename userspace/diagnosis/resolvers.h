@@ -48,6 +48,7 @@ struct Try {
     bool addresses = false;       // an answer had some
     bool more = false;            // it had been told as answered, and then one more question came
     bool late = false;            // it had been told as silent before
+    bool over_tcp = false;        // it failed before a question could be put: its name is not known
     [[nodiscard]] ProcessKey process() const { return {asker.pid, asker.start_ns}; }
     [[nodiscard]] bool good() const { return fate == Fate::answered || fate == Fate::gone; }
 };
@@ -76,6 +77,9 @@ public:
     [[nodiscard]] Settled add(const netwatch_dns_message& message, const DestinationKey& resolver);
     // A socket's error: nothing listens at the resolver.
     [[nodiscard]] Settled add_refusal(std::uint64_t sock, const DestinationKey& resolver, core::BootNs at);
+    // A connection to the resolver was refused: nobody listens there over TCP. Nothing where it is not known
+    // as one.
+    void add_failed_connection(const Try& one);
     // Time goes on: the tries that have waited too long.
     [[nodiscard]] Settled wait(core::BootNs now);
 
@@ -114,6 +118,7 @@ private:
 
     void ask(const netwatch_dns_message& message, const DestinationKey& key);
     void answer(const netwatch_dns_message& message, Settled& settled);
+    void forget_questions_but(Open& open, std::uint16_t id);
     void settle(Open& open, core::BootNs at, Settled& settled);
     void keep(const Try& one);
     void close(OpenTries::iterator open);

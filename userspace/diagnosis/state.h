@@ -89,6 +89,7 @@ private:
     [[nodiscard]] DestinationKey resolver_of(const netwatch_tuple& tuple, std::uint32_t netns) const;
     // What became of questions, told of the destination that the resolver is.
     void take_tries(const Settled& tries);
+    void note_refused_question(const netwatch_connect& record, const Outcome& outcome);
     void suspect_silence();
     void look_for_mute_servers();
     [[nodiscard]] bool told_by_its_client(std::uint64_t sock, bool passive) const;

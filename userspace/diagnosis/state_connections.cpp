@@ -136,6 +136,7 @@ void Engine::State::take(const netwatch_connect& record) {
     if (asked.port != 0 && !asked.ip.is_unspecified() && asked != key.endpoint)
         destination->add_names().asked = asked;
     destination->add(*outcome, process);
+    note_refused_question(record, *outcome);
     after(*destination, *outcome);
     if (outcome->cls != OutcomeClass::established) return;
     if (record.syn_retransmits > 0) counters_.note_retried(record.header.netns, record.header.at_ns);

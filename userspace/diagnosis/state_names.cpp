@@ -8,6 +8,11 @@
 #include "diagnosis/state.h"
 
 namespace netwatch::diagnosis {
+namespace {
+
+constexpr std::uint16_t dns_port = 53;
+
+}  // namespace
 
 // One resolver, whatever transport it is asked over.
 DestinationKey Engine::State::resolver_of(const netwatch_tuple& tuple, std::uint32_t netns) const {
@@ -30,6 +35,23 @@ void Engine::State::take(const netwatch_dns_message& record) {
             names_.learn(asked->name, addresses, key, asked->took_us, at);
     }
     take_tries(resolvers_.add(record, key));
+}
+
+void Engine::State::note_refused_question(const netwatch_connect& record, const Outcome& outcome) {
+    if (record.tuple.remote_port != dns_port) return;
+    if (outcome.cls != OutcomeClass::refused && outcome.cls != OutcomeClass::icmp_port_unreachable) return;
+    resolvers_.add_failed_connection({.resolver = resolver_of(record.tuple, record.header.netns),
+                                      .asker = record.process,
+                                      .netns = record.header.netns,
+                                      .name = {},
+                                      .sock = record.sock,
+                                      .local_port = record.tuple.local_port,
+                                      .at = outcome.start_ns,
+                                      .known_at = outcome.at_ns,
+                                      .fate = Fate::closed,
+                                      .questions = 1,
+                                      .over_tcp = true});
+    dirty_ = true;
 }
 
 void Engine::State::take_tries(const Settled& tries) {
