@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
+#include <malloc.h>
+#include <netinet/in.h>
 
 #include <chrono>
 
@@ -65,6 +67,63 @@ TEST(DiagnosisBounds, AScanThatGetsNoAnswerIsJudgedInTime) {
     EXPECT_THAT(watch.ever_alarmed(), IsEmpty());
     EXPECT_LE(watch.incidents().size(), 1'000U);
     EXPECT_LT(took.count(), 25) << "slower than the scan itself";
+}
+
+// One question and its answer; `ip` zero: there is no such name.
+void resolve(Engine& engine, core::BootNs at, std::uint32_t number, std::string_view name, std::uint32_t ip) {
+    auto message = model::make_record<netwatch_dns_message>(at, support::story_netns);
+    message.tuple.protocol = IPPROTO_UDP;
+    message.tuple.family = 4;
+    message.tuple.remote_port = 53;
+    std::ranges::copy(model::IpAddress::parse("10.0.0.53")->bytes(), message.tuple.remote_ip);
+    message.sock = 1'000'000 + number;
+    message.id = static_cast<std::uint16_t>(number);
+    message.query_type = 1;
+    message.status = NETWATCH_DNS_PARSED;
+    message.direction = NETWATCH_DIRECTION_SENT;
+    message.process.pid = 6;
+    model::set_text(message.name, name);
+    engine.observe(message);
+    message.header.at_ns = at + core::ns_per_ms;
+    message.direction = NETWATCH_DIRECTION_RECEIVED;
+    message.is_answer = 1;
+    message.rcode = ip == 0 ? 3 : 0;
+    message.address_count = ip == 0 ? 0 : 1;
+    message.address_total = ip == 0 ? 0 : 1;
+    message.addresses[0][10] = message.addresses[0][11] = 0xff;
+    for (int byte = 0; byte < 4; ++byte)
+        message.addresses[0][12 + byte] = static_cast<__u8>(ip >> (24 - 8 * byte));
+    engine.observe(message);
+}
+
+// A crawler, or somebody who walks through a zone: a million names, every third of which does not exist.
+TEST(DiagnosisBounds, AMillionNamesTakeNoMoreRoomAndAreNoTrouble) {
+    constexpr std::uint32_t names = 1'000'000;
+    constexpr std::uint32_t at_once = 200;  // in 10 ms
+    Story story;
+    story.healthy(0, 5, 0.25, "10.9.9.9:80");
+    Watch watch(story);
+    watch.until(1);
+    resolve(watch.engine, support::boot_ns(1), names, "kept.lab", 0x0a090909);
+    watch.until(5);
+    const std::size_t before = ::mallinfo2().uordblks;
+    std::size_t most = 0;
+    for (std::uint32_t i = 0; i < names; ++i) {
+        const core::BootNs at = support::boot_ns(5) + i / at_once * 10 * core::ns_per_ms + i % at_once;
+        resolve(watch.engine, at, i, fmt::format("host-{}.zone-{}.example", i, i % 977),
+                i % 3 == 0 ? 0 : 0x0b000000 + i);
+        if (i % at_once != at_once - 1) continue;
+        auto clock = model::make_record<netwatch_clock>(at + 2 * core::ns_per_ms);
+        clock.realtime_ns = support::story_utc_ns + static_cast<std::int64_t>(at - support::boot_ns(0));
+        watch.engine.observe(clock);
+        for (const auto& incident : watch.engine.take_changes())
+            EXPECT_FALSE(model::is_alarm(incident)) << incident.summary;
+        if (i % 50'000 == at_once - 1) most = std::max(most, ::mallinfo2().uordblks);
+    }
+    EXPECT_LT(most - std::min(most, before), 24U << 20U);
+    const auto view = watch.engine.view();
+    ASSERT_NE(row_of(view, "10.9.9.9:80"), nullptr);
+    EXPECT_EQ(row_of(view, "10.9.9.9:80")->ref.name, "kept.lab") << "what is in use keeps its name";
 }
 
 TEST(DiagnosisBounds, NoRoomIsCounted) {

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "present/incidents.h"
 #include "present/inert.h"
 #include "present/sparkline.h"
 #include "present/style.h"
+#include "present/text.h"
 #include "support/views.h"
 
 namespace netwatch::present {
@@ -105,6 +109,20 @@ TEST(PresentTable, SparklinesKeepTheirTime) {
     const auto values = bucketed(series, end, 120, 12, [](const auto& point) { return point.rtt_us; });
     EXPECT_EQ(sparkline(values, 10), "  █        ▅");
     EXPECT_EQ(sparkline(std::vector<std::optional<double>>{0.0, std::nullopt, 1.0}, 0), "▁ ▁");
+}
+
+// Of the kinds that are read from bytes; what the kernel left out is no news.
+TEST(PresentTrust, WhatCouldNotBeReadIsShown) {
+    auto view = support::healthy_view();
+    view.observer.accounts = {{"payload", 100, 40, 60, 0}, {"dns_message", 10, 3, 7, 0}};
+    view.observer.accounts.push_back({"tls_event", 5, 1, 4, 0});
+    EXPECT_EQ(unreadable(view.observer), 4U);
+    EXPECT_NE(trust_line(view, 300).find("unreadable 4"), std::string::npos);
+    EXPECT_TRUE(std::ranges::any_of(blind_spots(view), [](const std::string& spot) {
+        return spot.starts_with("4 DNS messages or TLS handshakes could not be read");
+    }));
+    view.observer.accounts.resize(1);
+    EXPECT_EQ(trust_line(view, 300).find("unreadable"), std::string::npos);
 }
 
 TEST(PresentStyle, WrapsAtSpacesUnderItsHead) {
