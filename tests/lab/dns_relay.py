@@ -2,7 +2,8 @@
 """A DNS relay over UDP that can misbehave: {"delay_s": 2.1, "race": false, "loss": 0.0} on standard input, one a line.
 
 It takes questions on port 53 of --at and passes them on to --to at localhost. `delay_s`: how late answers go back. `race`: of
-two questions that are the first from their port, within 20 ms, the later one is dropped, as conntrack drops it. It prints "listening" when it is.
+two questions that are the first from their port, within 20 ms, the later one is dropped, as conntrack drops it. `aaaa`: what
+becomes of questions for IPv6 addresses, "drop" or "servfail". It prints "listening" when it is.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ import sys
 import time
 
 
+def asks_for_ipv6(question: bytes) -> bool:
+    end = question.find(b"\0", 12)  # of the name
+    return question[end + 1 : end + 3] == b"\0\x1c"
+
+
 class Relay(asyncio.DatagramProtocol):
     def __init__(self, to: int):
         self.to = to
-        self.settings = {"delay_s": 0.0, "race": False}
+        self.settings = {"delay_s": 0.0, "race": False, "aaaa": ""}
         self.first: dict[tuple, float] = {}  # when a port was first heard of
 
     def connection_made(self, transport) -> None:
@@ -29,6 +35,10 @@ class Relay(asyncio.DatagramProtocol):
         if len(self.first) > 4096:
             self.first.clear()
         begun = self.first.setdefault(source[:2], now)
+        if self.settings["aaaa"] and asks_for_ipv6(data):
+            if self.settings["aaaa"] == "servfail":
+                self.transport.sendto(data[:2] + b"\x81\x82" + data[4:], source)
+            return
         raced = begun != now and now - begun < 0.02
         if not (raced and self.settings["race"]):
             asyncio.ensure_future(self.relay(data, source))

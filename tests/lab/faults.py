@@ -32,6 +32,7 @@ class Label:
     process: str | None = None  # the source's name
     changed: tuple[str, str | None] | None = None  # the change named as the cause: its words, and who made it
     netns: int | None = None  # the source's
+    cgroup: str | None = None  # the source's
     real: tuple[str, int] | None = None  # the peer behind NAT
     symptoms: bool = False  # the fault spoils what stands above it, too: there must be some
     momentary: bool = False  # it has happened and is over: those hurt make new connections, whatever the heal does

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -19,22 +20,27 @@ def _label(causes: tuple[str, ...], ip: str, port: int, kinds=("destination",), 
     return Label(TYPE, causes, kinds, destinations=((ip, port),), members=members, **more)
 
 
+def _at_both(label: Label, heal: Callable[[], object]) -> Fault:
+    """Both ends see the handshakes and who ends them."""
+    return Fault(label, lambda: heal() and None, at_server=replace(label, perspective="server"))
+
+
 def shows(nginx: SecureNginx, name: str, certificate: Certificate, causes: tuple[str, ...], ip: str, **more) -> Fault:
     """The server shows another certificate."""
     before = nginx.change(name, certificate=certificate)
-    return Fault(_label(causes, ip, nginx.port, **more), lambda: nginx.reload(before))
+    return _at_both(_label(causes, ip, nginx.port, **more), lambda: nginx.reload(before))
 
 
 def set_up(nginx: SecureNginx, name: str, causes: tuple[str, ...], ip: str, **settings) -> Fault:
     """The server's TLS settings are changed."""
     before = nginx.change(name, **settings)
-    return Fault(_label(causes, ip, nginx.port), lambda: nginx.reload(before))
+    return _at_both(_label(causes, ip, nginx.port), lambda: nginx.reload(before))
 
 
 def wants_certificates(server: OpensslServer, ip: str, root: Path) -> Fault:
     """From now on the server demands a certificate of its clients."""
     server.restart("-Verify", "1", "-verify_return_error", "-CAfile", str(root))
-    return Fault(_label(("client_certificate_required",), ip, server.port), server.restart)
+    return _at_both(_label(("client_certificate_required",), ip, server.port), server.restart)
 
 
 def plain(nginx: SecureNginx, ip: str) -> Fault:

@@ -109,6 +109,8 @@ def describes(label: Label, incident: dict) -> list[str]:
         wrong.append(f"process {incident['source'].get('comm')}, not {label.process}")
     if label.netns and incident["source"].get("netns") != label.netns:
         wrong.append(f"namespace {incident['source'].get('netns')}, not {label.netns}")
+    if label.cgroup and incident["source"].get("cgroup") != label.cgroup:
+        wrong.append(f"cgroup {incident['source'].get('cgroup')}, not {label.cgroup}")
     if incident["perspective"] != label.perspective:
         wrong.append(f"perspective {incident['perspective']}, not {label.perspective}")
     wrong += _change_faults(label, incident)

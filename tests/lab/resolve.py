@@ -6,6 +6,7 @@
     getent    a process for each name, through glibc
     dig       the same with dig
     curl      resolves and fetches http://NAME:PORT/
+    large     dig with room for answers of 4 KiB, which come in fragments
     held      one process with one socket of its own source port, for A records (needs --server)
 """
 
@@ -66,7 +67,7 @@ def held(options, rng) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mode", choices=("getent", "dig", "curl", "held"), default="getent")
+    parser.add_argument("--mode", choices=("getent", "dig", "large", "curl", "held"), default="getent")
     parser.add_argument("--rate", type=float, default=3.0)
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--server", default="")
@@ -86,6 +87,7 @@ def main() -> int:
         argv = {
             "getent": ["getent", "ahosts", name],
             "dig": ["dig", "+short", name],
+            "large": ["dig", "+short", "+bufsize=4096", name],
             "curl": ["curl", "-s", "-o", "/dev/null", "-m", str(options.timeout), f"http://{name}:{options.port}/"],
         }[options.mode]
         threading.Thread(target=ask, args=(argv, name, options.timeout), daemon=True).start()

@@ -16,6 +16,7 @@ is noticed within a run; the three probes, a second apart, are the kernel's own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import random
 import secrets
@@ -116,6 +117,7 @@ class Rig:
         self.keep = keep
         self.prefix = f"nwlab-{os.getpid()}-{secrets.token_hex(3)}"
         self.directory: Path | None = None
+        self.cgroups: list[Path] = []  # made for the run, inner ones first
         self._processes: list[subprocess.Popen] = []
         self._closed = False
 
@@ -172,6 +174,9 @@ class Rig:
         for name in namespaces.existing():
             if name.startswith(self.prefix + "-"):
                 namespaces.remove(name)
+        for path in self.cgroups:
+            with contextlib.suppress(OSError):
+                path.rmdir()
         if self.directory and not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -23,6 +23,7 @@ from lab.scenarios_resources import RESOURCES
 from lab.scenarios_routes import ROUTES
 from lab.scenarios_services import SERVICES
 from lab.scenarios_software import SOFTWARE
+from lab.scenarios_stubs import STUBS
 from lab.scenarios_tls import TLS
 
 TCP: list[Scenario] = [*PORTS, *FILTERS, *ROUTES, *QUALITY, *SERVICES, *HEALTHY]
@@ -36,7 +37,7 @@ AT_SERVER: list[Scenario] = [
         end="server",
         quick=False,
     )
-    for scenario in TCP
+    for scenario in (*TCP, *TLS)
     if scenario.name
     in (
         "port_closed",
@@ -53,6 +54,19 @@ AT_SERVER: list[Scenario] = [
         "bulk_transfer",
         "short_keepalive",
         "reordering",
+        "certificate_expired",
+        "certificate_expired_tls13",
+        "certificate_expired_hidden",
+        "unknown_ca",
+        "protocol_version",
+        "cipher_mismatch",
+        "client_certificate_missing",
+        "client_certificate_missing_tls13",
+        "certificate_renewed",
+        "client_certificates_optional",
+        "tls_early_closers",
+        "tls_resumption",
+        "plain_beside_tls",
     )
 ]
 
@@ -86,7 +100,7 @@ OVER_IPV6: list[Scenario] = _again(
 )  # fmt: skip
 
 SCENARIOS = [
-    *TCP, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *DNS, *TLS, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES,
+    *TCP, *PATHS, *ATTEMPTS, *RESOURCES, *SOFTWARE, *DNS, *STUBS, *TLS, *ON_NODE, *COMPOUND, *FAR, *OVER_IPV6, *CHANGES,
     *AT_SERVER,
 ]  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 from lab import faults_dns, faults_host
 from lab.faults import Fault
 from lab.rig import SERVERS
@@ -13,7 +15,7 @@ from lab.world import Lab
 _OPTIONS = "timeout:2 attempts:2"
 
 
-def _names(lab: Lab) -> dict[str, list[str]]:
+def zone_names(lab: Lab) -> dict[str, list[str]]:
     words = lab.rng.sample(("web", "api", "db", "auth", "pay", "mail", "shop", "feed", "log", "img"), 7)
     return {
         f"{word}.{ZONE}": [lab.rig.addresses.of(server, family) for family in (4, 6)]
@@ -21,61 +23,80 @@ def _names(lab: Lab) -> dict[str, list[str]]:
     }
 
 
-def _load(lab: Lab, servers: list[str], options: str = _OPTIONS, search: str = "", typos: float = 0.0) -> None:
+_RATES = {"getent": (2.3, 3.7), "dig": (0.7, 1.3), "large": (0.7, 1.3), "curl": (0.9, 1.7)}
+
+
+def resolving_load(
+    lab: Lab, servers: list[str], options: str = _OPTIONS, search: str = "", typos: float = 0.0,
+    modes: tuple[str, ...] = ("getent", "dig", "curl"), host: str = "cli", inside: Callable = list,
+) -> None:  # fmt: skip
     """getent, dig and curl, which also connects to what it has resolved."""
-    conf = resolver_file(lab.rig, "cli", servers, options, search)
+    conf = resolver_file(lab.rig, host, servers, options, search)
     names = list(lab.names)
-    for mode, rate in (("getent", lab.rate(2.3, 3.7)), ("dig", lab.rate(0.7, 1.3)), ("curl", lab.rate(0.9, 1.7))):
+    for mode in modes:
+        rate = lab.rate(*_RATES[mode])
         lab.clients.append(
-            start_resolving(lab.rig, conf, names, mode=mode, rate=rate, port=lab.ports[0], typos=typos)
+            start_resolving(
+                lab.rig, conf, names, host, inside, mode=mode, rate=rate, port=lab.ports[0], typos=typos
+            )
         )
 
 
 def _prepare(lab: Lab, **options) -> None:
     lab.nginx_on(*SERVERS)
-    lab.names = _names(lab)
+    lab.names = zone_names(lab)
     lab.unbound = Unbound(lab.rig, lab.victim, lab.names)
-    _load(lab, [lab.ip(lab.victim)], **options)
+    resolving_load(lab, [lab.ip(lab.victim)], **options)
     lab.background()
 
 
 def _forwarding(lab: Lab) -> None:
     """The resolver holds nothing itself: it asks a second one on its host."""
     lab.nginx_on(*SERVERS)
-    lab.names = _names(lab)
+    lab.names = zone_names(lab)
     lab.back = Unbound(lab.rig, lab.victim, lab.names, port=BACK_PORT)
     lab.unbound = Unbound(lab.rig, lab.victim, lab.names, forwards=True)
-    _load(lab, [lab.ip(lab.victim)])
+    resolving_load(lab, [lab.ip(lab.victim)])
     lab.background()
 
 
 def _relayed(lab: Lab, options: str = _OPTIONS) -> None:
     lab.nginx_on(*SERVERS)
-    lab.names = _names(lab)
+    lab.names = zone_names(lab)
     lab.back = Unbound(lab.rig, lab.victim, lab.names, port=BACK_PORT)
     lab.relay = Relay(lab.rig, lab.victim, lab.ip(lab.victim))
-    _load(lab, [lab.ip(lab.victim)], options)
+    resolving_load(lab, [lab.ip(lab.victim)], options)
     lab.background()
 
 
 def _two(lab: Lab) -> None:
     lab.nginx_on(*SERVERS)
-    lab.names = _names(lab)
+    lab.names = zone_names(lab)
     lab.unbound = Unbound(lab.rig, lab.victim, lab.names)
     Unbound(lab.rig, lab.others[0], lab.names)
-    _load(lab, [lab.ip(lab.victim), lab.ip(lab.others[0])], "timeout:1 attempts:2")
+    resolving_load(lab, [lab.ip(lab.victim), lab.ip(lab.others[0])], "timeout:1 attempts:2")
+    lab.background()
+
+
+def _two_families(lab: Lab) -> None:
+    """One resolver by its IPv6 address first and by its IPv4 address then."""
+    lab.nginx_on(*SERVERS)
+    lab.names = zone_names(lab)
+    lab.unbound = Unbound(lab.rig, lab.victim, lab.names)
+    addresses = [lab.rig.addresses.of(lab.victim, family) for family in (6, 4)]
+    resolving_load(lab, addresses, "timeout:1 attempts:2")
     lab.background()
 
 
 def _held(lab: Lab) -> None:
     """The resolver has a service address; one process asks from one port for as long as it lives."""
     lab.nginx_on(*SERVERS)
-    lab.names = _names(lab)
+    lab.names = zone_names(lab)
     lab.service_ip = lab.ip(lab.others[1], "b")
     for server in (lab.victim, lab.others[0]):
         Unbound(lab.rig, server, lab.names)
     faults_dns.translate(lab.rig, lab.family, lab.service_ip, lab.ip(lab.victim))
-    _load(lab, [lab.service_ip])
+    resolving_load(lab, [lab.service_ip])
     conf = resolver_file(lab.rig, "held", [lab.service_ip])
     rate = lab.rate(1.1, 1.9)
     lab.clients.append(
@@ -89,7 +110,7 @@ def _three_addresses(lab: Lab) -> None:
     lab.nginx_on(*SERVERS)
     lab.names = {f"shop.{ZONE}": [lab.ip(server, "b") for server in SERVERS]}
     lab.unbound = Unbound(lab.rig, lab.others[0], lab.names)
-    _load(lab, [lab.ip(lab.others[0])])
+    resolving_load(lab, [lab.ip(lab.others[0])])
     lab.client("connects", b_destinations_text(lab), rate=lab.rate(9.1, 13.7))
     lab.background()
 
@@ -159,6 +180,15 @@ DNS: list[Scenario] = [
     ),
     *fault("one_of_two_resolvers", None, "the first of two resolvers is silent", _two, _silent),
     *fault(
+        "resolver_by_two_families", None, "over IPv6 the resolver is silent, over IPv4 it is not", _two_families,
+        lambda lab: faults_dns.resolver_cut_off(lab.rig, 6, lab.rig.addresses.of(lab.victim, 6)),
+    ),
+    *fault(
+        "dns_ipv6_names_dropped", None, "questions for IPv6 addresses are not answered",
+        lambda lab: _relayed(lab, "timeout:2 attempts:2"),
+        lambda lab: faults_dns.ipv6_names_dropped(lab.relay, lab.ip(lab.victim)),
+    ),
+    *fault(
         "dns_pair_race", None, "of A and AAAA asked together the later question is dropped",
         lambda lab: _relayed(lab, "timeout:2 attempts:3"),
         lambda lab: faults_dns.pairs_race(lab.relay, lab.ip(lab.victim)),
@@ -175,6 +205,10 @@ DNS: list[Scenario] = [
         lambda lab: faults_host.link_set_down(lab.rig, lab.family),
     ),
     healthy("dns_search_storm", "ndots:5 and a search list: three NXDOMAINs before each answer", _storm, nothing, watch_s=13.0),
+    healthy(
+        "dns_ipv6_servfail", "questions for IPv6 addresses are answered with SERVFAIL, IPv4 addresses are told",
+        lambda lab: _relayed(lab), lambda lab: lab.relay.set(aaaa="servfail"), watch_s=13.0,
+    ),
     healthy("dns_typos", "every third name is one that nobody has", lambda lab: _prepare(lab, typos=0.33), nothing, watch_s=13.0),
     healthy("dns_block_lists", "a mail server's block lists, and an address that is delisted", _block_lists, _delisted, watch_s=13.0),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Callable
 
 from lab import namespaces
 from lab.rig import Rig
@@ -40,6 +41,7 @@ server:
     module-config: "{modules}"
 {anchor}
     interface-automatic: yes
+{settings}
 {data}
 remote-control:
     control-enable: yes
@@ -61,9 +63,11 @@ _ANCHOR = f"""\
 
 
 class Unbound:
-    def __init__(self, rig: Rig, host: str, names: dict[str, list[str]], port: int = 53, forwards: bool = False):
+    def __init__(
+        self, rig: Rig, host: str, names: dict[str, list[str]], port: int = 53, forwards: bool = False, settings: str = ""
+    ):
         self.rig, self.host, self.names, self.port, self.forwards = rig, host, names, port, forwards
-        self.access = "allow"
+        self.access, self.settings = "allow", settings
         self.validates = False
         self.directory = rig.directory / f"unbound-{host}-{port}"
         self.directory.mkdir()
@@ -79,9 +83,10 @@ class Unbound:
     def stop(self) -> None:
         namespaces.stop(self.process)
 
-    def restart(self, access: str = "allow", validates: bool = False) -> None:
+    def restart(self, access: str = "allow", validates: bool = False, settings: str | None = None) -> None:
         self.stop()
         self.access, self.validates = access, validates
+        self.settings = self.settings if settings is None else settings
         self.start()
 
     def control(self, *words: str) -> None:
@@ -101,7 +106,7 @@ class Unbound:
         text = _UNBOUND_CONFIG.format(
             directory=self.directory, port=self.port, data=data, access=self.access,
             forward=_FORWARD if self.forwards else "", modules="validator iterator" if self.validates else "iterator",
-            anchor=_ANCHOR if self.validates else "",
+            anchor=_ANCHOR if self.validates else "", settings="".join(f"    {line}\n" for line in self.settings.splitlines()),
         )  # fmt: skip
         (self.directory / "unbound.conf").write_text(text)
 
@@ -132,7 +137,7 @@ class Relay:
         if self.process.stdout.readline().strip() != "listening":
             raise RuntimeError(f"the relay on {host} did not start")
 
-    def set(self, **what: float | bool) -> None:
+    def set(self, **what: float | bool | str) -> None:
         self.process.stdin.write(json.dumps(what) + "\n")
         self.process.stdin.flush()
 
@@ -147,11 +152,16 @@ def resolver_file(rig: Rig, host: str, servers: list[str], options: str = "", se
     return path
 
 
-def start_resolving(rig: Rig, resolv_conf: Path, names: list[str], host: str = "cli", **options) -> Client:
-    """A client that asks for names as applications do, with that resolv.conf in place of /etc's."""
+def start_resolving(
+    rig: Rig, resolv_conf: Path, names: list[str], host: str = "cli", inside: Callable = list, **options
+) -> Client:
+    """A client that asks for names as applications do, with that resolv.conf in place of /etc's.
+
+    `inside`: how it is started, where it is a container's.
+    """
     flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
     argv = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', str(resolv_conf)]
     argv += [sys.executable, str(HERE / "resolve.py"), "--seed", str(rig.rng.random()), *flags, *names]
     path = rig.directory / f"resolve-{rig.rng.randrange(1 << 32):08x}.log"
     log_file = path.open("w")
-    return Client(rig.spawn(host, argv, stdout=log_file, stderr=subprocess.DEVNULL), path, log_file)
+    return Client(rig.spawn(host, inside(argv), stdout=log_file, stderr=subprocess.DEVNULL), path, log_file)
