@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "diagnosis/path_quality.h"
 #include "support/story.h"
 
 namespace netwatch::diagnosis {
@@ -53,6 +54,24 @@ TEST(DiagnosisLoss, FiveInAHundredForward) {
     EXPECT_LE(*watch.first_told(FailureType::packet_loss), 15);
     EXPECT_EQ(alarm.ladder[static_cast<std::size_t>(model::Rung::loss)].status,
               model::LadderStatus::degraded);
+}
+
+// An agent that starts amid retransmissions first sees nothing but loss.
+TEST(DiagnosisLoss, LossOfAllThatWasSentHealsToo) {
+    PathQuality quality;
+    std::uint64_t at = support::boot_ns(1);
+    FlowDelta delta;
+    delta.at = at;
+    delta.lost = 5;
+    quality.add(delta);
+    EXPECT_FALSE(quality.healed(at));
+    for (int second = 0; second < 10; ++second) {
+        delta = {};
+        delta.at = at += core::ns_per_s;
+        delta.segments = 100;
+        quality.add(delta);
+    }
+    EXPECT_TRUE(quality.healed(at));
 }
 
 TEST(DiagnosisLoss, LossesThatComeTogetherAreBursty) {

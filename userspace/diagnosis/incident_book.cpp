@@ -249,7 +249,8 @@ void IncidentBook::revise(Entry& entry, const Finding& finding, const Scene& sce
     }
     const auto now = scene.anchor.utc(scene.now);
     const bool fresh = entry.group.empty();
-    const bool elsewhere = !fresh && entry.group != resumed_group && entry.group != finding.group;
+    const bool elsewhere = entry.family == Family::reachability && !fresh && entry.group != resumed_group &&
+                           entry.group != finding.group;
     entry.last_named_ns = scene.now;
     entry.group = finding.group;
     // Seen to be another place, it is no longer about what that does not have.

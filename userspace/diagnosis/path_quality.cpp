@@ -13,6 +13,7 @@ namespace {
 // 0.2 %.
 constexpr double forward_good = 0.001;
 constexpr double forward_bad = 0.01;
+constexpr double worst_bad = 0.9;  // of a share of 1 no success could tell
 constexpr double needless_good = 0.004;
 constexpr double needless_bad = 0.03;
 constexpr double arrivals_good = 0.001;
@@ -94,7 +95,7 @@ void PathQuality::add(const FlowDelta& delta) {
         const Window recent = window(delta.at, judged_span_ns);
         last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
     }
-    const double bad = std::max(last_share_, forward_bad);
+    const double bad = std::clamp(last_share_, forward_bad, worst_bad);
     const double hits = std::max<double>(delta.lost, 0) + delta.needless + lost_in;
     seconds_.back().passed += std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
     const double misses = would_show() ? std::exchange(seconds_.back().passed, 0.0) : 0;
