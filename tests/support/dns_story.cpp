@@ -103,8 +103,10 @@ DnsStory& DnsStory::is_half_answered(double at, std::string_view name, Who who) 
 
 DnsStory& DnsStory::is_cut_off(double at, std::string_view name, Who who) {
     const std::uint64_t sock = ++socks_;
+    // Now the second question goes out before the first is answered, now after.
+    const bool before = sock / 2 % 2 == 0;
     question(at, sock, type_a, name, type_a, who);
-    question(at + 0.0001, sock, type_aaaa, name, type_aaaa, who);
+    question(at + (before ? 0.0001 : 0.0022), sock, type_aaaa, name, type_aaaa, who);
     answer(at + 0.002, sock, type_a, name, type_a, 0, {}, true);
     const std::uint64_t connection = ++socks_;
     for (const auto type : {type_a, type_aaaa}) {

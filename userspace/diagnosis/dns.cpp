@@ -173,6 +173,7 @@ std::optional<Finding> outage(const Scene& scene, const DestinationKey& key, con
         connected.endpoint.protocol = model::Protocol::tcp;
         finding.members.push_back(connected);
         finding.scope.members.push_back(connected.endpoint.to_string());
+        std::ranges::sort(finding.scope.members);
     }
     if (tries.size() < bad.size()) {
         note(finding, scene, "dns_unanswered", static_cast<double>(bad.size() - tries.size()),

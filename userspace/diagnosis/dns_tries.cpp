@@ -18,7 +18,7 @@ constexpr std::uint64_t rare_span_ns = 4 * core::ns_per_s;
 constexpr std::size_t lossless_tries = 8;
 constexpr std::uint64_t lossless_ns = 8 * core::ns_per_s;
 constexpr std::uint64_t seldom_lossless_ns = 14 * core::ns_per_s;
-constexpr std::uint64_t silence_ns = core::ns_per_s;
+constexpr std::uint64_t silence_ns = 100 * core::ns_per_ms;  // between questions, at least
 constexpr std::uint64_t burst_part = 4;
 constexpr std::uint64_t unasked_ns = 60 * core::ns_per_s;
 

@@ -90,6 +90,7 @@ void Resolvers::ask(const netwatch_dns_message& message, const DestinationKey& k
         by_question_.erase(again);
     }
     const bool joins = of_one_call && same->second->questions.size() < questions_a_try;
+    if (joins && same->second->cut_off) return;  // its answer will not be read
     if (!joins) {
         if (open_.size() >= tries_open) close(open_.begin());
         Try is{.resolver = key,
@@ -130,7 +131,7 @@ void Resolvers::answer(const netwatch_dns_message& message, Settled& settled) {
     question->answered_at = message.header.at_ns;
     question->fate = fate_of(message);
     open->is.addresses = open->is.addresses || message.address_total > 0;
-    if (message.truncated != 0) forget_questions_but(*open, message.id);
+    if (message.truncated != 0) cut_off(*open, message.id);
     const bool all =
         std::ranges::all_of(open->questions, [](const Question& one) { return one.answered_at != 0; });
     if (!all) return;
@@ -139,7 +140,8 @@ void Resolvers::answer(const netwatch_dns_message& message, Settled& settled) {
 }
 
 // Whoever is told that an answer does not fit asks again over TCP at once, and listens to nothing more here.
-void Resolvers::forget_questions_but(Open& open, std::uint16_t id) {
+void Resolvers::cut_off(Open& open, std::uint16_t id) {
+    open.cut_off = true;
     std::erase_if(open.questions, [&](const Question& question) {
         const bool waits = question.id != id && question.answered_at == 0;
         const auto found = by_question_.find({open.is.sock, question.id});

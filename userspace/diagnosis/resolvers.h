@@ -105,8 +105,9 @@ private:
     struct Open {
         Try is;
         std::vector<Question> questions;
-        bool told = false;  // that it has waited too long
-        bool done = false;  // all is answered; for a moment one more question may still belong to it
+        bool told = false;     // that it has waited too long
+        bool cut_off = false;  // an answer did not fit
+        bool done = false;     // all is answered; for a moment one more question may still belong to it
     };
     using OpenTries = std::list<Open>;
     using QuestionKey = std::pair<std::uint64_t, std::uint16_t>;  // socket and id
@@ -118,7 +119,7 @@ private:
 
     void ask(const netwatch_dns_message& message, const DestinationKey& key);
     void answer(const netwatch_dns_message& message, Settled& settled);
-    void forget_questions_but(Open& open, std::uint16_t id);
+    void cut_off(Open& open, std::uint16_t id);
     void settle(Open& open, core::BootNs at, Settled& settled);
     void keep(const Try& one);
     void close(OpenTries::iterator open);
