@@ -195,6 +195,37 @@ TEST(DiagnosisHandshakes, ADeadPathOfThreeIsNothingElseBefore) {
     }
 }
 
+// When it is back, all of them tell together: who lost few would have to make many connections to tell alone.
+TEST(DiagnosisHandshakes, APathThatCarriesAllAgainIsHealed) {
+    Story story;
+    unsigned of_peer = 100;
+    for (const auto* peer : six_peers) attempts(story, 0, 90, peer, 0.2, Fate::never, of_peer++, 15, 30);
+    Watch watch(story);
+    watch.until(29);
+    EXPECT_EQ(watch.alarm().cause, "path_member");
+    watch.until(40);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    watch.until(90);
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+    for (const auto& [id, incident] : watch.told()) {
+        if (incident.cause != "path_member") continue;
+        EXPECT_EQ(incident.occurrences, 1);
+    }
+}
+
+// Its neighbour: as long as some are lost, what others make does not heal it.
+TEST(DiagnosisHandshakes, APathThatStillLosesSomeIsNotHealed) {
+    Story story;
+    unsigned of_peer = 100;
+    for (const auto* peer : six_peers) attempts(story, 0, 90, peer, 0.2, Fate::never, of_peer++, 15, 90);
+    Watch watch(story);
+    for (int until = 29; until < 90; ++until) {
+        watch.until(until);
+        EXPECT_EQ(watch.alarm().cause, "path_member") << until;
+    }
+    EXPECT_EQ(watch.alarm().occurrences, 1);
+}
+
 // Its neighbour: beside it one host dies of all its connections.
 TEST(DiagnosisHandshakes, ADeadHostBesideADeadPathIsNamed) {
     Story story;

@@ -186,9 +186,19 @@ std::uint32_t Destination::begun_beside(std::uint64_t sock) const {
     return attempt != detail->in_flight.end() ? attempt->beside : flows;
 }
 
-bool Destination::begun_amid_failures(std::uint64_t sock) const {
-    const auto attempt = std::ranges::find(detail->in_flight, sock, &Detail::Attempt::sock);
-    return attempt == detail->in_flight.end() || attempt->amid_failures;
+void Destination::note_passed_by(Detail::Attempt& attempt) {
+    if (attempt.passed_by || attempt.amid_failures) return;
+    attempt.passed_by = true;
+    detail->handshakes_made.add_between(attempt.start);
+}
+
+void Destination::note_passed_by(const Outcome& outcome) {
+    const auto patience = usual_patience_ns();
+    if (!patience) return;
+    for (Detail::Attempt& attempt : detail->in_flight) {
+        if (attempt.start < outcome.start_ns && attempt.start + *patience <= outcome.at_ns)
+            note_passed_by(attempt);
+    }
 }
 
 void Destination::note_handshake(const Outcome& outcome) {
@@ -305,6 +315,7 @@ void Destination::add_success(const Outcome& outcome, Process* process) {
         known->last_success = std::max(known->last_success, outcome.at_ns);
     }
     detail->hop_limits.add(outcome.syn_ack_look);
+    note_passed_by(outcome);
     Second& second = second_at(outcome.at_ns);
     ++second.established;
     detail->local_drops = {};
@@ -368,8 +379,9 @@ void Destination::add_syn_retransmit(const netwatch_retransmit& record, Process*
     if (start <= last_answered_syn) {  // a later attempt got through: some fail beside those that work
         if (record.retransmits > 1) return;
         note_background(true);
-        if (detail && record.error == 0 && !begun_amid_failures(record.sock))
-            detail->handshakes_made.add_between(start);
+        if (!detail || record.error != 0) return;
+        const auto attempt = std::ranges::find(detail->in_flight, record.sock, &Detail::Attempt::sock);
+        if (attempt != detail->in_flight.end()) note_passed_by(*attempt);
         return;
     }
     const bool is_v4 = record.tuple.family == 4;

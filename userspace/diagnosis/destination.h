@@ -170,6 +170,7 @@ struct Detail {
         core::BootNs sent_again_at = 0;  // its latest SYN but the first
         std::uint32_t beside = 0;        // connections when it began
         bool amid_failures = false;      // nothing was answered just before it
+        bool passed_by = false;          // it is overdue, and one that began later was answered
     };
     std::vector<Attempt> in_flight;     // at most 16, the latest
     std::vector<ShutWindow> shut;       // at most 16, the oldest
@@ -270,8 +271,9 @@ private:
                      Process* process);
     // How many connections there were when an attempt began.
     [[nodiscard]] std::uint32_t begun_beside(std::uint64_t sock) const;
-    // What was answered just before it began was not, or that is not known.
-    [[nodiscard]] bool begun_amid_failures(std::uint64_t sock) const;
+    // Those in flight that are overdue while this one was answered.
+    void note_passed_by(const Outcome& outcome);
+    void note_passed_by(Detail::Attempt& attempt);
     void note_handshake(const Outcome& outcome);
     // An attempt that its owner gave up: did it wait longer than any handshake with this destination takes?
     [[nodiscard]] bool gave_up_late(const Outcome& outcome) const;

@@ -55,12 +55,21 @@ void Handshakes::add_first(const First& first, core::BootNs at) {
         return;
     }
     ++answered_since_;
-    const bool quiet = last_lost_ + quiet_ns <= at;
-    if (quiet && answered_since_ * std::log1p(-std::clamp(share_, some, most)) <= std::log(healed_chance)) {
-        test_.reset();
-        firsts_ = {};
-        again_ = {};
-    }
+    if (is_enough(health(at).value_or(0))) forget_alarm();
+}
+
+bool Handshakes::is_enough(double health) { return health <= std::log(healed_chance); }
+
+std::optional<double> Handshakes::health(core::BootNs now) const {
+    if (last_lost_ + quiet_ns > now) return std::nullopt;
+    return answered_since_ * std::log1p(-std::clamp(share_, some, most));
+}
+
+void Handshakes::forget_alarm() {
+    test_.reset();
+    firsts_ = {};
+    again_ = {};
+    between_ = {};
 }
 
 void Handshakes::add_again(bool answered, core::BootNs at) {

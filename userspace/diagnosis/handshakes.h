@@ -44,6 +44,11 @@ public:
     [[nodiscard]] bool partly_lost(core::BootNs now) const;
     [[nodiscard]] bool alarms(core::BootNs now) const { return test_.alarms(now); }
     [[nodiscard]] bool healed(core::BootNs now) const { return !alarms(now); }
+    // The log likelihood of what was answered since the latest loss, if the share lost before were lost
+    // still. Nothing while losses are too recent.
+    [[nodiscard]] std::optional<double> health(core::BootNs now) const;
+    [[nodiscard]] static bool is_enough(double health);
+    void forget_alarm();
     [[nodiscard]] core::BootNs onset() const { return test_.onset(); }
     [[nodiscard]] Summary summary() const;
     // The chance that one that was lost was beside more connections than one that was answered.

@@ -141,6 +141,21 @@ bool same_name(const model::Incident& incident, const Finding& finding) {
     return !before || !now || *before == *now;
 }
 
+// One fault had them all: what they make since tells together that it has gone.
+bool path_carries_all(const std::set<DestinationKey>& members, const Scene& scene) {
+    double health = 0;
+    for (const DestinationKey& key : members) {
+        const Destination* destination = scene.destinations.find(key);
+        if (destination == nullptr || !destination->detail) continue;
+        const Handshakes& made = destination->detail->handshakes_made;
+        if (!made.alarms(scene.now)) continue;
+        const auto of_member = made.health(scene.now);
+        if (!of_member) return false;
+        health += *of_member;
+    }
+    return Handshakes::is_enough(health);
+}
+
 bool same_address(const DestinationKey& a, const DestinationKey& b) {
     return a.endpoint.ip == b.endpoint.ip && a.netns == b.netns;
 }
@@ -452,6 +467,7 @@ bool IncidentBook::healed(const Entry& entry, const Scene& scene) const {
         case Family::reachability: return reachable_again(entry, scene);
         case Family::names: return names_healed(scene, entry.incident, entry.group);
         case Family::handshakes: {
+            if (entry.incident.cause == "path_member" && path_carries_all(entry.members, scene)) return true;
             const bool limit = entry.incident.cause == "remote_limit";
             const auto ails = [&](const Destination& d) {
                 return limit ? d.detail->turned_away.alarms(scene.now)
@@ -560,6 +576,13 @@ void IncidentBook::check_life(Entry& entry, const Scene& scene) {
             for (const AddressKey& key : entry.addresses) {
                 const Address* address = scene.destinations.find_address(key);
                 if (address != nullptr && address->quality) address->quality->forget_alarm();
+            }
+        }
+        if (entry.family == Family::handshakes && incident.cause == "path_member") {
+            for (const DestinationKey& key : entry.members) {
+                const Destination* destination = scene.destinations.find(key);
+                if (destination != nullptr && destination->detail)
+                    destination->detail->handshakes_made.forget_alarm();
             }
         }
         resolve(entry, Resolution::healed, scene);
