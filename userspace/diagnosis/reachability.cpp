@@ -323,10 +323,14 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
     merge_silent_blocks(scene, groups);
     merge_by_router(groups);
     std::vector<Finding> findings;
-    for (const auto& [place, leaves] : groups) {
+    // In the order in which they began to fail, not in that of their addresses.
+    const auto onset = [](const Leaf& leaf) { return leaf.run().first_start_ns; };
+    for (auto& [place, leaves] : groups) {
+        std::ranges::stable_sort(leaves, {}, onset);
         findings.push_back(describe(scene, place.fault, place.where, leaves));
         tell_dead_address(scene, leaves, findings.back());
     }
+    std::ranges::stable_sort(findings, {}, &Finding::first_affected);
     return findings;
 }
 
