@@ -466,5 +466,35 @@ TEST(DiagnosisLoss, LossBothWaysIsNotRenamedWhileItHeals) {
     EXPECT_EQ(watch.told().begin()->second.state, model::IncidentState::resolved);
 }
 
+// Little is sent after it, so that nobody knows for long whether it has healed; the last hole is filled later
+// than the last segment was lost there.
+TEST(DiagnosisLoss, LossBothWaysIsNotRenamedWhileItHealsSlowly) {
+    Watch watch(two_flows(120, [](Flow& flow, int second) {
+        const bool lossy = second >= 10 && second < 20;
+        flow.sends(lossy ? 50 : 1, lossy ? 3 : 0);
+        flow.receives(lossy || second < 23 ? 50 : 1);
+        flow.fills_holes(second >= 10 && second < 23 ? 3 : 0, 0);
+    }));
+    for (int until = 20; until < 120; ++until) {
+        watch.until(until);
+        for (const auto& incident : watch.incidents()) EXPECT_EQ(incident.cause, "both") << until;
+    }
+    EXPECT_EQ(watch.told().size(), 1U);
+    EXPECT_EQ(watch.told().begin()->second.state, model::IncidentState::resolved);
+}
+
+// Its neighbour: where one way goes on losing, that is what it has become.
+TEST(DiagnosisLoss, LossThatGoesOnOneWayAloneIsNamedSo) {
+    Watch watch(two_flows(60, [](Flow& flow, int second) {
+        flow.sends(50, second >= 10 && second < 20 ? 3 : 0);
+        flow.receives(50);
+        flow.fills_holes(second >= 10 ? 3 : 0, 0);
+    }));
+    watch.until(20);
+    EXPECT_EQ(watch.alarm().cause, "both");
+    watch.until(55);
+    EXPECT_EQ(watch.alarm().cause, "reverse");
+}
+
 }  // namespace
 }  // namespace netwatch::diagnosis

@@ -148,14 +148,20 @@ std::optional<double> PathQuality::Window::loss_in_share() const {
     return std::clamp(std::max(arrivals, acknowledgements), 0.0, 1.0);
 }
 
+bool PathQuality::holds(const ShareTest& test, core::BootNs now) const {
+    const bool any = forward_.alarms(now) || needless_.alarms(now) || arrivals_.alarms(now);
+    return any && last_loss_at_ + judged_span_ns >= now && test.alarms(std::min(now, last_loss_at_));
+}
+
 bool PathQuality::forward_alarms(core::BootNs now) const {
-    if (!forward_.alarms(now)) return false;
-    const Window recent = window(now, judged_span_ns);
+    if (!holds(forward_, now)) return false;
+    const core::BootNs then = std::min(now, last_loss_at_);
+    const Window recent = window(then, judged_span_ns);
     if (!recent.lasts() || recent.lossy_flow_seconds < enough_flow_seconds) return false;
     const bool queue = recent.queue_full_flow_seconds * 2 > recent.lossy_flow_seconds;
     // Where most is sent again for having been overtaken, not each needless retransmission is disproved: one
     // acknowledgement has room for the latest of them.
-    const Window latest = window(now, reordering_span_ns);
+    const Window latest = window(then, reordering_span_ns);
     const double again = static_cast<double>(latest.lost) + static_cast<double>(latest.disproved);
     const bool overtaken =
         latest.overtaken > 0 && static_cast<double>(latest.disproved) >= reordering_share * again;
@@ -163,12 +169,12 @@ bool PathQuality::forward_alarms(core::BootNs now) const {
 }
 
 bool PathQuality::reverse_alarms(core::BootNs now) const {
-    const Window recent = window(now, judged_span_ns);
+    const Window recent = window(std::min(now, last_loss_at_), judged_span_ns);
     if (!recent.lasts() || recent.lossy_in_flow_seconds < enough_flow_seconds) return false;
     const auto enough = static_cast<std::uint64_t>(enough_losses);
-    const bool holes = arrivals_.alarms(now) &&
+    const bool holes = holds(arrivals_, now) &&
                        (recent.resent >= enough || (recent.open_holes > 0 && recent.out_of_order >= enough));
-    const bool acknowledgements = needless_.alarms(now) && recent.needless >= enough;
+    const bool acknowledgements = holds(needless_, now) && recent.needless >= enough;
     return holes || acknowledgements;
 }
 

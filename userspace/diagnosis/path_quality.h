@@ -124,6 +124,9 @@ public:
     [[nodiscard]] bool mostly_passive() const { return passive_looks_ * 2 > looks_; }
 
 private:
+    // A direction that lost when anything was last lost is named as long as another one is: one that falls
+    // silent a moment before the other does not rename what heals.
+    [[nodiscard]] bool holds(const ShareTest& test, core::BootNs now) const;
     // What tells of a healthy path: where only what comes too fast is lost, nothing slower does.
     [[nodiscard]] bool would_show() const {
         return !rate_limit_ || seconds_.back().sum.segments >= rate_limit_->knee;
