@@ -305,6 +305,23 @@ TEST(DiagnosisRouting, SilentNetworksBesideOthersThatAnswerShareNoPath) {
     for (const auto& alarm : watch.alarms()) EXPECT_NE(alarm.scope.kind, ScopeKind::path);
 }
 
+// When it is back, one host answers first while an attempt to it still waits, and those of the others do.
+TEST(DiagnosisRouting, ANetworkThatIsBackIsNotRenamedForAttemptsThatStillWait) {
+    Story story;
+    story.healthy(0, 40, 0.3, "192.168.0.9:80");
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"})
+        story.healthy(0, 10, 0.3, peer).unanswered(10, 15, 0.3, peer, 6);
+    story.is_unanswered(15.29, "10.0.0.3:80", 1).connects(15.45, "10.0.0.3:80");
+    story.healthy(16.3, 40, 0.3, "10.0.0.3:80");
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.2:80"}) story.healthy(17, 40, 0.3, peer);
+    Watch watch(story);
+    for (double until = 13; until < 40; until += 0.1) {
+        watch.until(until);
+        for (const auto& alarm : watch.alarms()) EXPECT_EQ(alarm.cause, "prefix_silent") << until;
+    }
+    EXPECT_THAT(watch.alarms(), IsEmpty());
+}
+
 // Two filters, at hosts whose other ports answer, and loss that takes a SYN now and then.
 TEST(DiagnosisRouting, FilteredPortsAndALostSynElsewhereShareNoPath) {
     Story story;

@@ -246,7 +246,9 @@ bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, c
     if (!std::ranges::includes(entry.members, named)) return false;
     return std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
         const Destination* destination = named.contains(key) ? nullptr : scene.destinations.find(key);
-        if (destination == nullptr || destination->run) return false;
+        if (destination == nullptr) return false;
+        // An attempt that began before the latest success waits for its SYN to be sent again.
+        if (destination->run && destination->run->first_start_ns > destination->last_success_at) return false;
         const core::BootNs works_since =
             destination->successes_in_row > 0 ? destination->row_since : destination->last_success_at;
         return works_since > entry.opened_ns && works_since + healing_ns >= scene.now;
