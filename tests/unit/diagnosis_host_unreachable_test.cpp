@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "support/story.h"
@@ -62,6 +63,25 @@ TEST(DiagnosisHostUnreachable, AllPortsOfADeadHostAreOneIncident) {
     watch.until(18);
     EXPECT_EQ(watch.alarm().scope.members.size(), 3U);
     EXPECT_EQ(watch.alarm().type, FailureType::host_unreachable);
+}
+
+// Whoever asks while the router searches already is answered when that search ends. A network beside it that
+// is rejected at once is a route.
+TEST(DiagnosisHostUnreachable, WhoJoinsASearchIsToldOfTheSameDeadHost) {
+    Story story;
+    const support::Icmp icmp{3, 1, "10.9.9.1"};
+    for (const auto* peer : {"10.0.0.1:80", "10.0.0.1:81", "10.1.0.1:80"}) story.healthy(0, 10, 0.5, peer);
+    story.rejected(10, 30, 0.5, "10.0.0.1:80", icmp, 3.06);
+    story.rejected(12.9, 30, 0.5, "10.0.0.1:81", icmp, 0.16);
+    story.rejected(14, 30, 0.5, "10.1.0.1:80", icmp, 0.001);
+    Watch watch(story);
+    watch.until(20);
+    const auto alarms = watch.alarms();
+    ASSERT_EQ(alarms.size(), 2U);
+    const auto dead = std::ranges::find(alarms, FailureType::host_unreachable, &model::Incident::type);
+    ASSERT_NE(dead, alarms.end());
+    EXPECT_THAT(dead->scope.members, testing::ElementsAre("10.0.0.1:80/tcp", "10.0.0.1:81/tcp"));
+    EXPECT_EQ(std::ranges::count(alarms, FailureType::routing_failure, &model::Incident::type), 1);
 }
 
 TEST(DiagnosisHostUnreachable, AnOnLinkNeighborThatDoesNotResolve) {

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <ranges>
+
 #include "diagnosis/refusal.h"
 
 namespace netwatch::diagnosis::faults {
@@ -123,11 +126,12 @@ Finding dead_host(const Scene& scene, const Leaves& leaves) {
     Finding finding = start(scene, leaves);
     single(finding, FailureType::host_unreachable, "icmp_host_unreachable");
     blame_address(finding);
+    const auto delay_ns = [](const Leaf& leaf) { return leaf.run().answer_delay_ns; };
     explain_answer(
         finding, scene, leaves, "icmp_host_unreachable",
         fmt::format(
             "ICMP host unreachable, the first after {}: the time in which address resolution gives up",
-            core::to_duration(leaves.front().run().answer_delay_ns)));
+            core::to_duration(std::ranges::max(leaves | std::views::transform(delay_ns)))));
     rule_out(finding, FailureType::routing_failure, "a missing route is answered at once, not after seconds");
     rule_out(finding, FailureType::port_blocked, "no RST was received");
     return finding;

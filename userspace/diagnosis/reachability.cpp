@@ -217,6 +217,24 @@ void replace_silent(Groups& groups, Place place, Leaves leaves) {
     groups[std::move(place)] = std::move(leaves);
 }
 
+// Who comes while the last router still searches for the host waits less than the search takes: what it says
+// at once of one port of an address is what it says of another after that time.
+void join_dead_addresses(Groups& groups) {
+    for (auto& [dead, leaves] : groups) {
+        if (dead.fault != Fault::dead) continue;
+        for (auto& [place, others] : groups) {
+            if (place.fault != Fault::unroutable) continue;
+            std::erase_if(others, [&, &into = leaves](const Leaf& leaf) {
+                const bool same = leaf.cls == OutcomeClass::icmp_host_unreachable &&
+                                  leaf.address() == into.front().address();
+                if (same) into.push_back(leaf);
+                return same;
+            });
+        }
+    }
+    std::erase_if(groups, [](const auto& group) { return group.second.empty(); });
+}
+
 // A router answers only so often (ICMP rate limits): silence beside its word for the same block, and since
 // then, is the same fault.
 void join_rate_limited(Groups& groups) {
@@ -317,6 +335,7 @@ std::vector<Finding> judge_reachability(const Scene& scene, const std::set<Desti
         if (is_the_resolvers(scene, *leaf) && !is_on_the_way(place.fault)) continue;
         groups[place].push_back(*leaf);
     }
+    join_dead_addresses(groups);
     join_rate_limited(groups);
     merge_lost_regions(scene, groups);
     merge_lost_path(scene, groups);
