@@ -249,8 +249,10 @@ bool IncidentBook::healing_narrows(const Entry& entry, const Finding& finding, c
         if (destination == nullptr) return false;
         // An attempt that began before the latest success waits for its SYN to be sent again.
         if (destination->run && destination->run->first_start_ns > destination->last_success_at) return false;
+        // Of a fault behind the handshakes that they succeed says nothing: what heals is what is used at all.
+        const bool connects_tell = entry.family == Family::reachability && destination->successes_in_row > 0;
         const core::BootNs works_since =
-            destination->successes_in_row > 0 ? destination->row_since : destination->last_success_at;
+            connects_tell ? destination->row_since : destination->last_success_at;
         return works_since > entry.opened_ns && works_since + healing_ns >= scene.now;
     });
 }
