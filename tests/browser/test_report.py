@@ -57,6 +57,23 @@ def test_it_fits(opened, story, width, dark):
     assert cut == []
 
 
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_times_stand_below_the_charts(opened, width):
+    """Two at least, however far one zooms; none is cut off at the edge."""
+    page = opened("blocked", width=width)
+    spans = page.run(
+        "const chart = timeline.charts.at(-1), {min, max} = chart.scales.x, found = [];"
+        "for (let span = max - min; span > 12; span /= 1.37) {"
+        "  chart.setScale('x', {min, max: min + span}); chart.redraw(false, true);"
+        "  const texts = chart.axes[0]._values, splits = chart.axes[0]._splits;"
+        "  const half = Math.max(...texts.map((text) => text.length)) * 7 / 2;"
+        "  const rights = splits.map((at) => chart.valToPos(at, 'x') + chart.over.offsetLeft + half);"
+        "  found.push([Math.round(span), texts.length, Math.max(...rights) <= chart.width]);"
+        "} return found"
+    )
+    assert spans and all(count >= 2 and fits for _, count, fits in spans), spans
+
+
 def test_text_can_be_read_on_its_ground(opened):
     """Contrast of 4.5 to 1 and more (WCAG 2.1, 1.4.3), in both schemes."""
     for dark in (False, True):

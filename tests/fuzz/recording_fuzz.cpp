@@ -13,6 +13,7 @@
 #include "recorder/database.h"
 #include "recorder/dump.h"
 #include "recorder/recording_source.h"
+#include "service/playback.h"
 #include "support/segment.h"
 
 namespace {
@@ -37,6 +38,14 @@ void dump(const std::filesystem::path& path) {
                                          {.since = {0}, .until = late, .made_at = late, .redact = true});
 }
 
+// All that replay, report and export take from it: the incidents that were open, the records, the diagnosis.
+void play(const std::filesystem::path& path) {
+    auto playback = netwatch::service::Playback::open(path, {.on_past = [](const auto&) {}});
+    if (!playback) return;
+    (void)playback->run();
+    (void)playback->incidents();
+}
+
 struct Scratch {
     Scratch() {
         std::string name = (std::filesystem::temp_directory_path() / "netwatch-fuzz-XXXXXX").string();
@@ -54,6 +63,7 @@ void as_file(const std::filesystem::path& path, const std::uint8_t* data, std::s
     const netwatch::core::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (::write(fd.get(), data, size) != static_cast<ssize_t>(size)) std::abort();
     read_all(path);
+    play(path);
     dump(path);
 }
 
@@ -61,6 +71,7 @@ void as_batch(const std::filesystem::path& path, std::span<const std::byte> byte
     std::filesystem::remove(path);
     if (netwatch::support::Segment segment(path); !segment.write(1, {bytes.begin(), bytes.end()})) return;
     read_all(path);  // the bytes as records
+    play(path);
     {
         auto database = Database::open_for_writing(path);
         auto insert =

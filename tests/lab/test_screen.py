@@ -182,3 +182,71 @@ def test_an_agent_that_stops_or_goes_is_no_end(binary, tmp_path):
         terminal.wait_for(lambda screen: f"{address}:{PORT}" in screen, 20, "the destination")
         terminal.keys("q")
         expect_given_back(terminal, 40)
+
+
+def clock_of(screen: str) -> str:
+    return re.search(r"(\d\d:\d\d:\d\d) UTC", screen).group(1)
+
+
+def test_what_was_recorded_is_walked_through(binary, tmp_path):
+    """By the time at which it was, of the running agent and of a dump that has gone elsewhere; second by second."""
+    with watched(binary, tmp_path, seed=34) as (nginx, address, agent, terminal):
+        time.sleep(6)
+        healthy = time.time() - 1
+        fault = faults_services.port_closed(nginx, address, PORT)
+        terminal.wait_for(lambda screen: "✖ port_blocked" in screen, 15, "the verdict")
+        failing = time.time()
+        time.sleep(2)
+        fault.heal()
+        terminal.wait_for(lambda screen: "✖" not in screen and "▲" not in screen, 25, "the verdict's end")
+        # Space stops the picture; the arrows step by seconds.
+        terminal.keys("Space")
+        paused = terminal.wait_for(lambda screen: "⏸ paused" in screen, 3, "the pause")
+        time.sleep(2.5)
+        assert clock_of(terminal.screen()) == clock_of(paused)
+        terminal.keys("Left", "Left", "Right")
+        earlier = terminal.wait_for(lambda screen: clock_of(screen) != clock_of(paused), 3, "a second before")
+        assert clock_of(earlier) < clock_of(paused)
+        terminal.keys("Space")
+        terminal.wait_for(lambda screen: "▶ live" in screen and clock_of(screen) > clock_of(paused), 5, "the present")
+        terminal.keys("q")
+        expect_given_back(terminal, 50)
+
+        ago = f"{round(time.time() - failing)} seconds ago"
+        terminal.keys("-l", f"clear; {binary} top --state-dir {agent.state} --at '{ago}'")
+        terminal.keys("Enter")
+        screen = terminal.wait_for(lambda screen: "⏸ recorded" in screen and "✖ port_blocked" in screen, 15, "the fault, as it was")
+        assert abs(seconds_of_day(clock_of(screen)) - failing % 86400) <= 2
+        terminal.keys("q")
+        expect_given_back(terminal, 60)
+
+        dump = tmp_path / "outage.db"
+        agent.dump(dump)
+        agent.stop()
+        terminal.keys("-l", f"clear; {binary} top --file {dump}")
+        terminal.keys("Enter")
+        terminal.wait_for(lambda screen: "⏸ recorded" in screen and row_of(address, screen), 15, "the dump's last moment")
+        assert "✖ port_blocked" not in terminal.screen()
+        deadline = time.monotonic() + 30
+        while "✖ port_blocked" not in terminal.screen():
+            assert time.monotonic() < deadline, f"stepping back does not show the fault:\n{terminal.screen()}"
+            terminal.keys("Left")
+            time.sleep(0.1)
+        at = time.strftime("%H:%M:%S", time.gmtime(healthy))
+        terminal.keys("t")
+        terminal.keys("-l", at)
+        terminal.keys("Enter")
+        # The last moment that was kept before it.
+        shown = terminal.wait_for(
+            lambda screen: -1 <= seconds_of_day(clock_of(screen)) - int(healthy) % 86400 <= 0
+            and "port_blocked" not in screen, 5, "the time before it",
+        )  # fmt: skip
+        terminal.keys("Left")
+        terminal.wait_for(lambda screen: clock_of(screen) < clock_of(shown), 3, "the second before that")
+        terminal.keys("q")
+        expect_given_back(terminal, 70)
+
+
+def seconds_of_day(clock: str) -> int:
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return 3600 * hours + 60 * minutes + seconds

@@ -2,6 +2,7 @@
 // Recordings that were damaged on their way, or made to do harm.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -139,6 +140,51 @@ TEST_F(HostileTest, ValuesOfOtherTypesDoNoHarm) {
     EXPECT_EQ(records_in(path_), 80U);
     (void)dump(true);
     (void)dump(false);
+}
+
+// Rows of a hostile file may all be made of the same pages: it need not be large for that.
+TEST_F(HostileTest, MoreIncidentsThanAnAgentKeepsAreRefused) {
+    execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)"
+            " INSERT INTO resumed SELECT 1, hex(zeroblob(500000)) FROM n");
+    const auto source = RecordingSource::open(path_);
+    ASSERT_FALSE(source);
+    EXPECT_NE(source.error().message.find("more incidents"), std::string::npos) << source.error().message;
+    EXPECT_FALSE(dump(false));
+}
+
+TEST_F(HostileTest, LongTextsAreCutOrRefused) {
+    execute("UPDATE resumed SET incident = hex(zeroblob(4000000)); UPDATE destination SET name = "
+            "hex(zeroblob(500))");
+    auto file = RecordingFile::open(path_);
+    ASSERT_TRUE(file);
+    const auto resumed = file->resumed(1);
+    ASSERT_TRUE(resumed);
+    EXPECT_EQ(resumed->at(0).size(), longest_text_bytes);
+    const auto made = dump(false);
+    ASSERT_TRUE(made) << made.error().message;
+    ASSERT_EQ(made->problems.size(), 1U);
+    EXPECT_NE(made->problems[0].find("a destination that is none"), std::string::npos) << made->problems[0];
+    execute("UPDATE segments SET run = hex(zeroblob(500))");
+    EXPECT_FALSE(RecordingSource::open(path_));
+    execute("UPDATE meta SET value = hex(zeroblob(500000)) WHERE key = 'hostname'");
+    EXPECT_FALSE(RecordingFile::open(path_));
+}
+
+TEST_F(HostileTest, LongSentencesAreRedactedInTime) {
+    Redactor redactor{Pseudonyms(Pseudonyms::Key{})};
+    std::string sentence(longest_text_bytes, ':');
+    EXPECT_TRUE(redactor.incident('"' + sentence + '"'));
+    std::ranges::fill(sentence, '.');
+    EXPECT_TRUE(redactor.incident('"' + sentence + '"'));
+}
+
+// A sentence may stand before the records that name what is in it: a name that is forgotten would show.
+TEST_F(HostileTest, MoreNamesThanCanBeRememberedAreNotRedacted) {
+    Pseudonyms pseudonyms{Pseudonyms::Key{}};
+    for (std::size_t n = 0; n < Pseudonyms::most_names; ++n) (void)pseudonyms.digest(n);
+    EXPECT_FALSE(pseudonyms.has_too_many());
+    (void)pseudonyms.process("one more");
+    EXPECT_TRUE(pseudonyms.has_too_many());
 }
 
 TEST_F(HostileTest, DeepJsonIsCut) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/past.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "present/inert.h"
 #include "recorder/pieces.h"
 #include "service/playback.h"
 #include "top/feed.h"
@@ -19,6 +22,12 @@ core::Result<core::UtcNs> within(const std::filesystem::path& recording, core::U
     const auto span = recorder::span_of(recording);
     if (!span) return std::unexpected(span.error());
     return std::clamp(at, span->begins, std::max(span->begins, span->ends));
+}
+
+model::HostView view_of(const service::Playback& playback, const std::filesystem::path& recording) {
+    auto view = playback.engine().view();
+    view.observer.recording = recording.string();
+    return view;
 }
 
 }  // namespace
@@ -41,7 +50,7 @@ core::Result<top::History> recall(const std::filesystem::path& recording, core::
         if (playback->at() < next) continue;
         next = {playback->at().ns - playback->at().ns % second_ns + second_ns};
         // A second is told once more while it lasts.
-        history.keep(present::narrowed(playback->engine().view(), query, top::Question::most_rows,
+        history.keep(present::narrowed(view_of(*playback, recording), query, top::Question::most_rows,
                                        {told.ns - 5 * second_ns}));
         told = playback->at();
     }
@@ -54,8 +63,9 @@ core::Result<model::HostView> recalled_view(const std::filesystem::path& recordi
         recording, {.window = {.since = core::UtcNs{moment->ns - before_ns}, .until = *moment}});
     if (!playback) return std::unexpected(playback.error());
     auto done = playback->run();
-    auto view = playback->engine().view();
+    auto view = view_of(*playback, recording);
     if (!done && view.at.ns == 0) return std::unexpected(done.error());
+    if (!done) fmt::print(stderr, "netwatch: incomplete: {}\n", present::inert(done.error().message));
     return view;
 }
 

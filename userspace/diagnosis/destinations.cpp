@@ -54,18 +54,18 @@ std::size_t AddressHash::operator()(const AddressKey& key) const noexcept {
 }
 
 Destination* Destinations::obtain(const DestinationKey& key, core::BootNs now) {
-    auto found = destinations_.find(key);
-    if (found == destinations_.end()) {
+    Destination* known = find(key);
+    if (known == nullptr) {
         if (destinations_.size() >= capacity_) {
             ++evicted_;
             return nullptr;
         }
-        found = destinations_.emplace(key, Destination{}).first;
-        found->second.key = key;
-        found->second.first_seen = now;
+        known = &destinations_.emplace(key, Destination{}).first->second;
+        known->key = key;
+        known->first_seen = now;
         address_of(key).add_port(key.endpoint.port);
     }
-    Destination& destination = found->second;
+    Destination& destination = *known;
     destination.last_active = std::max(destination.last_active, now);
     if (!destination.detail && full_ < full_capacity_) {
         destination.detail = std::make_unique<Detail>();
@@ -74,9 +74,13 @@ Destination* Destinations::obtain(const DestinationKey& key, core::BootNs now) {
     return &destination;
 }
 
+// One record asks for the same one several times.
 Destination* Destinations::find(const DestinationKey& key) {
+    if (last_found_ != nullptr && last_found_->key == key) return last_found_;
     const auto found = destinations_.find(key);
-    return found == destinations_.end() ? nullptr : &found->second;
+    if (found == destinations_.end()) return nullptr;
+    last_found_ = &found->second;
+    return last_found_;
 }
 
 const Destination* Destinations::find(const DestinationKey& key) const {
@@ -84,7 +88,12 @@ const Destination* Destinations::find(const DestinationKey& key) const {
     return found == destinations_.end() ? nullptr : &found->second;
 }
 
-Address& Destinations::address_of(const DestinationKey& key) { return addresses_[address_key(key)]; }
+Address& Destinations::address_of(const DestinationKey& key) {
+    const AddressKey address = address_key(key);
+    if (last_where_.address == nullptr || last_where_.key != address)
+        last_where_ = {.key = address, .address = &addresses_[address], .siblings = nullptr};
+    return *last_where_.address;
+}
 
 const Address* Destinations::find_address(const AddressKey& key) const {
     const auto found = addresses_.find(key);
@@ -93,11 +102,17 @@ const Address* Destinations::find_address(const AddressKey& key) const {
 
 void Destinations::note_answer(const DestinationKey& key, core::BootNs at) {
     address_of(key).note_answer(key.endpoint.port, at);
-    const model::Prefix block = model::Prefix::sibling_block(key.endpoint.ip);
-    if (siblings_.size() >= blocks_kept && !siblings_.contains(block)) siblings_.clear();
-    Siblings& siblings = siblings_[block];
+    if (last_where_.siblings == nullptr) {
+        const model::Prefix block = model::Prefix::sibling_block(key.endpoint.ip);
+        auto known = siblings_.find(block);
+        if (known == siblings_.end()) {
+            if (siblings_.size() >= blocks_kept) siblings_.clear();
+            known = siblings_.emplace(block, Siblings{}).first;
+        }
+        last_where_.siblings = &known->second;
+    }
     const AddressKey address = address_key(key);
-    put_answer(siblings, address, at);
+    put_answer(*last_where_.siblings, address, at);
     put_answer(latest_, address, at);
 }
 
@@ -122,6 +137,8 @@ std::vector<model::IpAddress> Destinations::answering_siblings(const AddressKey&
 }
 
 void Destinations::evict(const std::vector<const Destination*>& victims) {
+    last_found_ = nullptr;
+    last_where_ = {};
     for (const Destination* victim : victims) {
         const DestinationKey key = victim->key;
         if (victim->detail) --full_;
@@ -155,6 +172,7 @@ void Destinations::forget_sound_paths(core::BootNs idle_since) {
 }
 
 void Destinations::forget_clients(core::BootNs idle_since) {
+    last_where_ = {};
     const auto forget = [this](auto&& which) {
         std::erase_if(addresses_, [&](const auto& entry) {
             const bool gone = entry.second.ports.empty() && which(entry.second);

@@ -115,6 +115,13 @@ private:
     std::size_t paths_ = 0;  // addresses with a PathQuality
     std::uint64_t evicted_ = 0;
     std::unordered_map<DestinationKey, Destination, DestinationHash> destinations_;
+    Destination* last_found_ = nullptr;  // one of them
+    struct Where {
+        AddressKey key;
+        Address* address = nullptr;
+        Siblings* siblings = nullptr;
+    };
+    Where last_where_;  // one of the addresses, with its block where that is known
     std::unordered_map<AddressKey, Address, AddressHash> addresses_;
     std::unordered_map<model::Prefix, Siblings> siblings_;
     std::array<Sibling, 2> latest_{};  // addresses that answered last

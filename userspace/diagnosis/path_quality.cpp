@@ -169,6 +169,7 @@ bool PathQuality::forward_alarms(core::BootNs now) const {
 }
 
 bool PathQuality::reverse_alarms(core::BootNs now) const {
+    if (!holds(arrivals_, now) && !holds(needless_, now)) return false;
     const Window recent = window(std::min(now, last_loss_at_), judged_span_ns);
     if (!recent.lasts() || recent.lossy_in_flow_seconds < enough_flow_seconds) return false;
     const auto enough = static_cast<std::uint64_t>(enough_losses);

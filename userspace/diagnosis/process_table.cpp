@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "model/record.h"
@@ -34,7 +36,8 @@ Process* ProcessTable::touch(const netwatch_process& process, std::uint32_t netn
         found->second.netns = netns;
     }
     Process& known = found->second;
-    known.comm = model::text_of(process.comm);
+    const std::string_view comm(process.comm, ::strnlen(process.comm, sizeof(process.comm)));
+    if (known.comm != comm) known.comm = comm;
     known.cgroup_id = process.cgroup_id;
     known.last_seen = now;
     return &known;

@@ -229,16 +229,17 @@ void follow_flight(FlowChange& change, Socket& socket, const netwatch_tcp_counte
     change.retransmits = now.retransmits;
 }
 
-// Two directions of one connection differ in it, and so do connections (FNV-1a, 64 bits).
+// Two directions of one connection differ in it, and so do connections.
 std::uint64_t hash_of(const model::Endpoint& here, const model::Endpoint& there, std::uint32_t netns) {
-    std::uint64_t hash = 0xcbf29ce484222325ULL;
-    const auto mix = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3ULL; };
+    std::uint64_t hash = netns;
+    const auto mix = [&](std::uint64_t value) {
+        hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+        hash ^= hash >> 32U;
+    };
     for (const model::Endpoint* one : {&here, &there}) {
-        for (const std::uint8_t byte : one->ip.bytes()) mix(byte);
-        mix(one->port & 0xffU);
-        mix(one->port >> 8U);
+        for (const std::uint64_t half : one->ip.halves()) mix(half);
+        mix(one->port);
     }
-    for (std::uint32_t left = netns; left != 0; left >>= 8U) mix(left & 0xffU);
     return hash;
 }
 

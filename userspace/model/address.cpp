@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace netwatch::model {
 namespace {
@@ -19,9 +20,14 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
     return port;
 }
 
-std::size_t hash_bytes(std::span<const std::uint8_t> bytes, std::size_t seed) {
-    const std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return std::hash<std::string_view>{}(view) ^ (seed * 0x9e3779b97f4a7c15ULL);
+std::uint64_t mixed(std::uint64_t value) {
+    value *= 0x9e3779b97f4a7c15ULL;
+    return value ^ (value >> 32);
+}
+
+std::size_t hash_of(const IpAddress& ip, std::uint64_t seed) {
+    const auto [high, low] = ip.halves();
+    return mixed(low ^ mixed(high ^ mixed(seed)));
 }
 
 }  // namespace
@@ -38,7 +44,12 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     return std::nullopt;
 }
 
-bool IpAddress::is_v4() const { return std::equal(mapped_head.begin(), mapped_head.end(), bytes_.begin()); }
+bool IpAddress::is_v4() const {
+    constexpr auto mark = std::bit_cast<std::uint32_t>(std::array<std::uint8_t, 4>{0, 0, 0xff, 0xff});
+    std::uint32_t before_host = 0;
+    std::memcpy(&before_host, bytes_.data() + 8, sizeof(before_host));
+    return halves()[0] == 0 && before_host == mark;
+}
 
 bool IpAddress::is_unspecified() const {
     const auto host = is_v4() ? std::span(bytes_).subspan(12) : std::span<const std::uint8_t>(bytes_);
@@ -64,10 +75,9 @@ std::string IpAddress::to_string() const {
 Prefix Prefix::of(const IpAddress& ip, std::uint8_t bits) {
     auto bytes = ip.bytes();
     const unsigned kept = bits + (ip.is_v4() ? 96U : 0U);
-    for (unsigned i = 0; i < bytes.size(); ++i) {
-        const unsigned left = kept > i * 8 ? std::min(kept - i * 8, 8U) : 0U;
-        bytes[i] = static_cast<std::uint8_t>(bytes[i] & (0xff00U >> left));
-    }
+    const unsigned whole = std::min<unsigned>(kept / 8, bytes.size());
+    if (whole < bytes.size()) bytes[whole] = static_cast<std::uint8_t>(bytes[whole] & (0xff00U >> kept % 8));
+    std::fill(bytes.begin() + std::min<std::size_t>(whole + 1, bytes.size()), bytes.end(), std::uint8_t{0});
     return {IpAddress(bytes), bits};
 }
 
@@ -127,14 +137,14 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
 
 std::size_t
 std::hash<netwatch::model::IpAddress>::operator()(const netwatch::model::IpAddress& ip) const noexcept {
-    return netwatch::model::hash_bytes(ip.bytes(), 0);
+    return netwatch::model::hash_of(ip, 0);
 }
 std::size_t
 std::hash<netwatch::model::Prefix>::operator()(const netwatch::model::Prefix& prefix) const noexcept {
-    return netwatch::model::hash_bytes(prefix.network.bytes(), prefix.bits);
+    return netwatch::model::hash_of(prefix.network, prefix.bits);
 }
 std::size_t
 std::hash<netwatch::model::Endpoint>::operator()(const netwatch::model::Endpoint& endpoint) const noexcept {
-    return netwatch::model::hash_bytes(endpoint.ip.bytes(), (std::size_t{endpoint.port} << 8) |
-                                                                static_cast<std::size_t>(endpoint.protocol));
+    return netwatch::model::hash_of(endpoint.ip, (std::uint64_t{endpoint.port} << 8) |
+                                                     static_cast<std::uint64_t>(endpoint.protocol));
 }

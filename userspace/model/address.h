@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,11 @@ public:
     // RFC 5952 for IPv6, dotted quad for IPv4 and mapped addresses.
     [[nodiscard]] std::string to_string() const;
     auto operator<=>(const IpAddress&) const = default;
+    bool operator==(const IpAddress& other) const { return halves() == other.halves(); }
+    // As two words of the host's byte order: for hashes.
+    [[nodiscard]] std::array<std::uint64_t, 2> halves() const {
+        return std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+    }
 
 private:
     std::array<std::uint8_t, 16> bytes_{};

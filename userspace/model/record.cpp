@@ -64,17 +64,26 @@ bool has_plausible_times(const R& record) {
     return good;
 }
 
+// One variable is returned, so that the record is made where it is wanted.
+template <typename R>
+core::Result<Record> decode_whole(std::span<const std::byte> bytes, std::string_view name) {
+    core::Result<Record> decoded(std::in_place, std::in_place_type<R>);
+    R& record = *std::get_if<R>(&*decoded);
+    std::memcpy(&record, bytes.data(), sizeof(R));
+    if (has_plausible_times(record)) {
+        terminate_texts(record);
+    } else {
+        decoded = core::fail(fmt::format("a {} record of an impossible time", name));
+    }
+    return decoded;
+}
+
 template <typename R>
 core::Result<Record> decode_as(std::span<const std::byte> bytes, std::string_view name) {
     if (bytes.size() != sizeof(R)) {
         return core::fail(fmt::format("a {} record of {} bytes, expected {}", name, bytes.size(), sizeof(R)));
     }
-    R record{};
-    std::memcpy(&record, bytes.data(), sizeof(R));
-    if (!has_plausible_times(record))
-        return core::fail(fmt::format("a {} record of an impossible time", name));
-    terminate_texts(record);
-    return Record(record);
+    return decode_whole<R>(bytes, name);
 }
 
 }  // namespace

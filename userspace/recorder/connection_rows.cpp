@@ -5,6 +5,9 @@ namespace netwatch::recorder {
 namespace {
 
 constexpr std::size_t most_cgroups = 65'536;
+// Known by number at once; beyond that they get other numbers.
+constexpr std::size_t most_addresses = 500'000;
+constexpr std::size_t most_processes = 200'000;
 
 bool ended_well(const model::Connection& connection) {
     return connection.outcome == model::ConnectionOutcome::closed ||
@@ -23,6 +26,7 @@ core::Result<std::int64_t> ConnectionRows::number_of(const model::IpAddress& ip)
     auto insert = to_.statement("INSERT INTO address(ip) VALUES(?)");
     if (!insert) return std::unexpected(insert.error());
     if (auto done = (*insert)->bind(1, ip.to_string()).run(); !done) return std::unexpected(done.error());
+    if (addresses_.size() >= most_addresses) addresses_.clear();
     return addresses_[ip] = to_.last_number();
 }
 
@@ -33,6 +37,10 @@ void ConnectionRows::learn(const netwatch_cgroup& record) {
 
 core::Result<std::optional<std::int64_t>> ConnectionRows::number_of(const netwatch_process& process) {
     if (process.pid == 0) return std::nullopt;
+    if (processes_.size() >= most_processes) {
+        if (auto done = finish(); !done) return std::unexpected(done.error());
+        processes_.clear();
+    }
     const auto known =
         processes_.try_emplace({process.pid, process.start_ns, model::text_of(process.comm)}, 0);
     if (!known.second) return known.first->second;
@@ -55,6 +63,7 @@ core::Result<void> ConnectionRows::finish() {
         if (path == cgroups_.end()) continue;
         if (auto done = (*update)->bind(1, path->second).bind(2, process).run(); !done) return done;
     }
+    cgroup_of_.clear();
     return {};
 }
 

@@ -24,7 +24,7 @@ public:
     // Beyond the limit those that ended well are left out, and counted.
     [[nodiscard]] core::Result<void> add(const model::Connection& connection);
 
-    // Once, after the last one.
+    // After the last one.
     [[nodiscard]] core::Result<void> finish();
 
     [[nodiscard]] std::uint64_t added() const { return added_; }

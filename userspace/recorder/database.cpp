@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace netwatch::recorder {
@@ -83,7 +84,8 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 
 std::string Statement::text(int column) const {
     const auto* text = sqlite3_column_text(statement_.get(), column);
-    const auto length = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
+    const auto length = std::min(static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)),
+                                 longest_text_bytes);
     return text == nullptr ? std::string() : std::string(reinterpret_cast<const char*>(text), length);
 }
 

@@ -18,6 +18,9 @@
 
 namespace netwatch::recorder {
 
+// No text that netwatch writes is longer.
+constexpr std::size_t longest_text_bytes = 1U << 20;
+
 // A prepared statement. Lives no longer than its database. Columns and parameters as SQLite counts them:
 // parameters from 1, columns from 0. What a column returns is valid until the next step().
 class Statement {
@@ -52,6 +55,7 @@ public:
     [[nodiscard]] bool is_null(int column) const;
     [[nodiscard]] double real(int column) const;
     [[nodiscard]] std::int64_t integer(int column) const;
+    // Cut after longest_text_bytes: a text that a stranger made may claim to be long.
     [[nodiscard]] std::string text(int column) const;
     [[nodiscard]] std::span<const std::byte> bytes(int column) const;
 

@@ -21,6 +21,14 @@ namespace netwatch::recorder {
 namespace fs = std::filesystem;
 namespace {
 
+core::Result<void> check_names(Redactor& redactor) {
+    if (!redactor.pseudonyms().has_too_many()) return {};
+    return core::fail(fmt::format("more than {} names to redact", Pseudonyms::most_names),
+                      "dump a shorter window");
+}
+
+constexpr std::size_t longest_name_bytes = sizeof(netwatch_dns_message::name);
+
 void redact(Pseudonyms& pseudonyms, model::DestinationSecond& second) {
     second.ref.endpoint.ip = pseudonyms.address(second.ref.endpoint.ip);
     if (second.ref.name) second.ref.name = pseudonyms.domain(*second.ref.name);
@@ -81,9 +89,8 @@ core::Result<void> Dumper::copy_piece(const Piece& piece, RecordingFile& file) {
                        .opening = {},
                        .resumed = {}};
     auto opening = file.database().prepare("SELECT opening FROM segments WHERE id = ?");
-    auto resumed = file.database().prepare("SELECT incident FROM resumed WHERE segment = ? ORDER BY rowid");
-    if (!opening || !resumed) return std::unexpected(opening ? resumed.error() : opening.error());
-    auto row = opening->bind(1, piece.segment).step();
+    if (!opening) return std::unexpected(opening.error());
+    const auto row = opening->bind(1, piece.segment).step();
     if (!row) return std::unexpected(row.error());
     if (*row) {
         if (auto done = unpack(opening->bytes(0), start.opening); !done) return done;
@@ -92,13 +99,13 @@ core::Result<void> Dumper::copy_piece(const Piece& piece, RecordingFile& file) {
         if (auto taken = take_records(start.opening, {}); !taken) return taken;
         summary_.records = before;
     }
-    resumed->bind(1, piece.segment);
-    for (row = resumed->step(); row && *row; row = resumed->step()) {
-        auto incident = redacted_incident(resumed->text(0));
+    const auto resumed = file.resumed(piece.segment);
+    if (!resumed) summary_.problems.push_back(piece.path.string() + ": " + resumed.error().message);
+    for (const auto& json : resumed.value_or(std::vector<std::string>{})) {
+        auto incident = redacted_incident(json);
         if (!incident) return std::unexpected(incident.error());
         start.resumed.push_back(std::move(*incident));
     }
-    if (!row) return std::unexpected(row.error());
     const auto segment = to_.add_segment(start);
     if (!segment) return std::unexpected(segment.error());
     return copy_batches(piece, file, *segment);
@@ -175,13 +182,17 @@ core::Result<void> Dumper::copy_seconds(Database& from) {
         if (!*row) return {};
         const auto ip = model::IpAddress::parse(select->text(1));
         const auto perspective = model::from_string<model::Perspective>(select->text(4));
-        if (!ip || !perspective) return core::fail("a destination that is none");
+        const auto name = text(6);
+        const auto region = text(7);
+        const bool is_named = name.value_or("").size() <= longest_name_bytes &&
+                              region.value_or("").size() <= longest_name_bytes;
+        if (!ip || !perspective || !is_named) return core::fail("a destination that is none");
         const auto protocol = select->text(3) == "udp" ? model::Protocol::udp : model::Protocol::tcp;
         model::DestinationSecond second{
             .at = {select->integer(0)},
             .ref = {.endpoint = {*ip, static_cast<std::uint16_t>(select->integer(2)), protocol},
-                    .name = text(6),
-                    .region = text(7)},
+                    .name = name,
+                    .region = region},
             .perspective = *perspective,
             .netns = number(5),
             .attempts = number(8),
@@ -194,7 +205,10 @@ core::Result<void> Dumper::copy_seconds(Database& from) {
             .lost_in = number(15),
             .bytes_sent = static_cast<std::uint64_t>(select->integer(16)),
             .bytes_received = static_cast<std::uint64_t>(select->integer(17))};
-        if (redactor_ != nullptr) redact(redactor_->pseudonyms(), second);
+        if (redactor_ != nullptr) {
+            redact(redactor_->pseudonyms(), second);
+            if (auto checked = check_names(*redactor_); !checked) return checked;
+        }
         if (auto added = to_.add_second(second); !added) return added;
     }
 }
@@ -373,6 +387,7 @@ core::Result<Redactor> redactor_for(const std::vector<Piece>& pieces, RecordingM
         select->bind(1, piece.segment);
         for (auto row = select->step(); row && *row; row = select->step()) {
             if (unpack(select->bytes(0), bytes)) redactor.redact_all(bytes);
+            if (auto checked = check_names(redactor); !checked) return std::unexpected(checked.error());
         }
     }
     return redactor;

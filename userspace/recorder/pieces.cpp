@@ -13,6 +13,7 @@ namespace netwatch::recorder {
 namespace {
 
 constexpr std::int64_t most_segments = 100'000;  // of one file
+constexpr std::size_t longest_run_bytes = 64;    // a time
 // What came before the window tells what is usual.
 constexpr std::int64_t lead_ns = 60 * static_cast<std::int64_t>(core::ns_per_s);
 
@@ -35,6 +36,7 @@ core::Result<void> add_pieces(RecordingFile& file, std::vector<Piece>& pieces) {
         const auto row = select->step();
         if (!row) return std::unexpected(row.error());
         if (!*row) return {};
+        if (select->text(1).size() > longest_run_bytes) return core::fail("a run that is none");
         Piece piece{.path = file.path(),
                     .segment = select->integer(0),
                     .run = select->text(1),

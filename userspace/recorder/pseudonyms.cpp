@@ -16,6 +16,7 @@ namespace netwatch::recorder {
 namespace {
 
 constexpr std::size_t most_addresses = 1'000'000;  // whose pseudonyms are remembered
+constexpr std::size_t longest_address = 64;        // as text, with a port
 constexpr unsigned v4_begins = 96;                 // a mapped address
 constexpr unsigned address_bits = 128;
 
@@ -223,7 +224,7 @@ std::string Pseudonyms::text(std::string_view sentence) {
             continue;
         }
         std::size_t end = at;
-        while (end < sentence.size() && is_address_part(sentence[end])) ++end;
+        while (end < sentence.size() && end < at + longest_address && is_address_part(sentence[end])) ++end;
         while (end > at && (sentence[end - 1] == '.' ||
                             (sentence[end - 1] == ':' && end - at > 2 && sentence[end - 2] != ':')))
             --end;

@@ -46,6 +46,10 @@ public:
     // A sentence: each name that was met before, as a whole word, and each address.
     [[nodiscard]] std::string text(std::string_view sentence);
 
+    // A name that is forgotten would stay in sentences: who redacts has to stop at these.
+    static constexpr std::size_t most_names = 1'000'000;
+    [[nodiscard]] bool has_too_many() const { return names_.size() + digests_.size() > most_names; }
+
 private:
     [[nodiscard]] std::string name_of(const char* kind, std::string_view name);
     [[nodiscard]] bool bit_of(const model::IpAddress& ip, unsigned first_bit, unsigned bit) const;

@@ -13,6 +13,9 @@ namespace netwatch::recorder {
 namespace {
 
 constexpr std::int64_t most_meta_rows = 256;
+constexpr std::size_t longest_meta_bytes = 64U << 10;
+// Rows of a hostile file may all be made of the same pages: its size is no bound.
+constexpr std::size_t most_resumed_bytes = 16U << 20;
 constexpr const char* hint = "give a dump that `netwatch dump` wrote, or an agent's state directory";
 
 // Recordings of earlier versions stay readable: whoever raises NETWATCH_ABI_VERSION translates their records
@@ -28,7 +31,10 @@ core::Result<std::map<std::string, std::string>> read_values(Database& database)
         const auto row = select->step();
         if (!row) return std::unexpected(row.error());
         if (!*row) return values;
-        values[select->text(0)] = select->text(1);
+        std::string key = select->text(0);
+        std::string value = select->text(1);
+        if (key.size() + value.size() > longest_meta_bytes) return core::fail("it says too much of itself");
+        values[std::move(key)] = std::move(value);
     }
 }
 
@@ -100,6 +106,24 @@ core::Result<RecordingFile> RecordingFile::open(const std::filesystem::path& pat
         return std::unexpected(checked.error().within(path.string()));
     if (auto checked = check_schema(*database, meta.format); !checked) return refuse(checked.error());
     return RecordingFile(path, std::move(*database), std::move(meta));
+}
+
+core::Result<std::vector<std::string>> RecordingFile::resumed(std::int64_t segment) {
+    auto select =
+        database_.prepare(has_tables() ? "SELECT incident FROM resumed WHERE segment = ? ORDER BY rowid"
+                                       : "SELECT incident FROM resumed ORDER BY rowid");
+    if (!select) return std::unexpected(select.error());
+    if (has_tables()) select->bind(1, segment);
+    std::vector<std::string> texts;
+    std::size_t bytes = 0;
+    for (;;) {
+        const auto row = select->step();
+        if (!row) return std::unexpected(row.error());
+        if (!*row) return texts;
+        texts.push_back(select->text(0));
+        bytes += texts.back().size() + sizeof(std::string);
+        if (bytes > most_resumed_bytes) return core::fail("more incidents than an agent keeps");
+    }
 }
 
 }  // namespace netwatch::recorder

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "core/result.h"
 #include "recorder/database.h"
@@ -28,6 +30,10 @@ public:
     [[nodiscard]] Database& database() { return database_; }
     // What recordings of format 1 do not have: everything but records and the incidents that were open.
     [[nodiscard]] bool has_tables() const { return meta_.format >= 2; }
+
+    // JSON of the incidents that were open when that segment began. Errors: damaged, or more than an agent
+    // keeps.
+    [[nodiscard]] core::Result<std::vector<std::string>> resumed(std::int64_t segment);
 
 private:
     RecordingFile(std::filesystem::path path, Database database, RecordingMeta meta)

@@ -9,11 +9,6 @@
 #include "recorder/frame.h"
 
 namespace netwatch::recorder {
-namespace {
-
-constexpr std::int64_t most_resumed_rows = 10'000;
-
-}  // namespace
 
 core::Result<RecordingSource> RecordingSource::open(const std::filesystem::path& path, const Window& window) {
     auto pieces = pieces_of(path, window);
@@ -48,21 +43,10 @@ core::Result<void> RecordingSource::begin_part() {
     ended_ = false;
     damage_.reset();
     records_ = 0;
-    resumed_.clear();
+    resumed_ = std::vector<std::string>();
     if (auto entered = enter(); !entered) return entered;
     const Piece& piece = pieces_[piece_];
-    auto select = file_->database().prepare(
-        file_->has_tables() ? "SELECT incident FROM resumed WHERE segment = ? ORDER BY rowid LIMIT ?"
-                            : "SELECT incident FROM resumed ORDER BY rowid LIMIT ?2");
-    if (!select) return std::unexpected(select.error());
-    if (file_->has_tables()) select->bind(1, piece.segment);
-    select->bind(2, most_resumed_rows);
-    for (;;) {
-        const auto row = select->step();
-        if (!row) return std::unexpected(row.error());
-        if (!*row) break;
-        resumed_.push_back(select->text(0));
-    }
+    resumed_ = file_->resumed(piece.segment);
     if (!file_->has_tables()) return {};
     auto opening = file_->database().prepare("SELECT opening FROM segments WHERE id = ?");
     if (!opening) return std::unexpected(opening.error());
@@ -101,6 +85,27 @@ core::Result<bool> RecordingSource::load_batch() {
         return damaged(unpacked.error().message);
     offset_ = 0;
     last_batch_ = select_->integer(0);
+    return true;
+}
+
+core::Result<bool> RecordingSource::next_batch(std::vector<std::byte>& batch) {
+    if (damage_) return std::unexpected(*damage_);
+    while (!ended_ && offset_ == batch_.size()) {
+        const auto more = load_batch();
+        if (!more) return std::unexpected(more.error());
+        ended_ = !*more;
+    }
+    if (ended_) return false;
+    const auto whole = std::span<const std::byte>(batch_);
+    while (const std::size_t size = model::claimed_size(whole.subspan(offset_))) {
+        offset_ += size;
+        ++records_;
+    }
+    if (offset_ < batch_.size()) (void)damaged("a record that does not fit its batch");
+    batch_.resize(std::exchange(offset_, 0));
+    if (batch_.empty()) return std::unexpected(*damage_);
+    batch.swap(batch_);
+    offset_ = batch_.size();  // what is left there is not to be read, and saves the next one to be cleared
     return true;
 }
 

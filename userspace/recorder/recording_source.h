@@ -33,13 +33,18 @@ public:
     [[nodiscard]] static core::Result<RecordingSource> open(const std::filesystem::path& path,
                                                             const Window& window = {});
 
-    // Of the present part, and JSON of the incidents that were open when it began.
+    // Of the present part, and JSON of the incidents that were open when it began. Errors: damaged, or more
+    // than an agent keeps; the records are there all the same.
     [[nodiscard]] const RecordingMeta& meta() const { return file_->meta(); }
-    [[nodiscard]] const std::vector<std::string>& resumed() const { return resumed_; }
+    [[nodiscard]] const core::Result<std::vector<std::string>>& resumed() const { return resumed_; }
 
     // Nothing at the end of a part: what follows does not go on where this one ended. Errors: damaged from
     // here on; the message says after how many records. It is the same until the next part.
     [[nodiscard]] core::Result<std::optional<std::span<const std::byte>>> next() override;
+
+    // The same, a batch at a time: whole records, one after the other. In place of next(), not mixed with it.
+    // False: as nothing from next().
+    [[nodiscard]] core::Result<bool> next_batch(std::vector<std::byte>& batch);
 
     // After next() gave nothing, or an error. False: there is no further part.
     [[nodiscard]] core::Result<bool> next_part();
@@ -61,7 +66,7 @@ private:
     std::vector<std::string> problems_;
     std::optional<RecordingFile> file_;
     std::optional<Statement> select_;  // after file_: a statement dies before its database
-    std::vector<std::string> resumed_;
+    core::Result<std::vector<std::string>> resumed_;
     std::vector<std::byte> batch_;
     std::size_t offset_ = 0;
     std::int64_t last_batch_ = 0;

@@ -21,7 +21,7 @@ namespace netwatch::recorder {
 struct Retention {
     std::uint64_t max_bytes = 512ULL << 20;  // all of them together
     std::chrono::seconds max_age = std::chrono::hours(24 * 7);
-    std::uint64_t segment_bytes = 64ULL << 20;
+    std::uint64_t segment_bytes = 16ULL << 20;
     std::chrono::seconds segment_span = std::chrono::minutes(10);
 };
 

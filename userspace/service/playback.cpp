@@ -13,6 +13,8 @@
 namespace netwatch::service {
 namespace {
 
+// Of runs of the agent that have ended: four times as many as one keeps.
+constexpr std::size_t most_earlier = 4'000;
 constexpr core::BootNs tell_past_every_ns = 10 * core::ns_per_s;
 
 }  // namespace
@@ -20,26 +22,42 @@ constexpr core::BootNs tell_past_every_ns = 10 * core::ns_per_s;
 core::Result<Playback> Playback::open(const std::filesystem::path& path, PlaybackOptions options) {
     auto source = recorder::RecordingSource::open(path, options.window);
     if (!source) return std::unexpected(source.error());
-    Playback playback(std::move(*source), std::move(options));
-    if (auto begun = playback.begin_part(); !begun)
-        return std::unexpected(begun.error().within(path.string()));
+    Playback playback(std::move(options));
+    playback.path_ = path;
+    playback.problems_ = source->problems();
+    playback.begin_part(source->meta(), source->resumed());
+    playback.reader_ = std::make_unique<ReadAhead>(std::move(*source));
     return playback;
 }
 
-core::Result<void> Playback::begin_part() {
+void Playback::begin_part(const recorder::RecordingMeta& meta,
+                          const core::Result<std::vector<std::string>>& resumed) {
     for (auto& incident : engine_.incidents()) earlier_.insert_or_assign(incident.id, std::move(incident));
-    engine_ = diagnosis::Engine(from_named(source_.meta().limits));
+    while (earlier_.size() > most_earlier) {
+        earlier_.erase(
+            std::ranges::min_element(earlier_, {}, [](const auto& one) { return one.second.opened_at; }));
+    }
+    meta_ = meta;
+    engine_ = diagnosis::Engine(from_named(meta.limits));
     part_ended_ = false;
-    auto resumed = parse_incidents(source_.resumed());
-    if (!resumed) return std::unexpected(resumed.error());
-    if (!resumed->empty()) engine_.resume(std::move(*resumed));
-    if (!options_.regions) return {};
+    auto incidents = resumed ? parse_incidents(*resumed) : std::unexpected(resumed.error());
+    if (!incidents) {
+        untold_ = damaged("what was open when it began cannot be read: " + incidents.error().message);
+    } else if (!incidents->empty()) {
+        engine_.resume(std::move(*incidents));
+    }
+    if (!options_.regions) return;
     for (const auto& region : *options_.regions) engine_.observe(region_record(region, 0));
-    return {};
+}
+
+core::Error Playback::damaged(const std::string& what) const {
+    return {path_.string() + " is damaged: " + what, "what could be read of it was", core::ExitCode::usage};
 }
 
 void Playback::end_part() {
     part_ended_ = true;
+    batch_.clear();
+    offset_ = 0;
     if (options_.on_past) options_.on_past(engine_.take_past(true));
 }
 
@@ -49,34 +67,44 @@ void Playback::tell_past(core::BootNs at) {
     options_.on_past(engine_.take_past());
 }
 
-core::Result<bool> Playback::go_on_after_part() {
-    const auto more = source_.next_part();
-    if (!more || !*more) {
+// True: batch_ has more, or another part has begun. What is left of a part that has ended is passed over.
+core::Result<bool> Playback::go_on() {
+    auto item = reader_->take(std::exchange(batch_, {}));
+    offset_ = 0;
+    if (!item) {
         ended_ = true;
-        return more;
+        return false;
     }
-    if (auto begun = begin_part(); !begun) {
-        part_ended_ = true;
-        return std::unexpected(begun.error());
+    if (auto* next = std::get_if<ReadAhead::NextPart>(&*item)) {
+        ended_ = !next->readable;
+        if (!next->readable) return std::unexpected(next->readable.error());
+        begin_part(next->meta, next->resumed);
+    } else if (auto* batch = std::get_if<ReadAhead::Batch>(&*item); batch != nullptr && !part_ended_) {
+        batch_ = std::move(*batch);
+        offset_ = 0;
+    } else if (const auto* end = std::get_if<ReadAhead::PartEnd>(&*item); end != nullptr && !part_ended_) {
+        end_part();
+        if (end->damage) return std::unexpected(*end->damage);
     }
     return true;
 }
 
 core::Result<bool> Playback::step(const AfterRecord& after) {
     while (!ended_) {
-        if (part_ended_) {
-            const auto more = go_on_after_part();
+        if (untold_) return std::unexpected(*std::exchange(untold_, std::nullopt));
+        if (offset_ == batch_.size()) {
+            const auto more = go_on();
             if (!more || !*more) return more;
+            continue;
         }
-        const auto bytes = source_.next();
-        if (!bytes || !*bytes) end_part();
-        if (!bytes) return std::unexpected(bytes.error());
-        if (!*bytes) continue;
-        const auto record = model::decode(**bytes);
+        const auto rest = std::span<const std::byte>(batch_).subspan(offset_);
+        const std::size_t size = model::claimed_size(rest);
+        const auto record = model::decode(rest.first(size));
         if (!record) {
             end_part();
-            return std::unexpected(record.error());
+            return std::unexpected(damaged(record.error().message));
         }
+        offset_ += size;
         if (options_.regions && std::holds_alternative<netwatch_region>(*record)) continue;
         const auto* clock = std::get_if<netwatch_clock>(&*record);
         // Times are read and written in milliseconds: a CLOCK within that of the end belongs to it.

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "model/record.h"
 #include "model/region.h"
 #include "recorder/recording_source.h"
+#include "service/read_ahead.h"
 
 namespace netwatch::service {
 
@@ -50,22 +52,29 @@ public:
 
     [[nodiscard]] const diagnosis::Engine& engine() const { return engine_; }
     [[nodiscard]] core::UtcNs at() const { return at_; }
-    [[nodiscard]] const recorder::RecordingMeta& meta() const { return source_.meta(); }
-    [[nodiscard]] const std::vector<std::string>& problems() const { return source_.problems(); }
+    // Of the present part.
+    [[nodiscard]] const recorder::RecordingMeta& meta() const { return meta_; }
+    [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
     // Those of earlier parts included: what a restarted agent no longer knew.
     [[nodiscard]] std::vector<model::Incident> incidents() const;
 
 private:
-    Playback(recorder::RecordingSource source, PlaybackOptions options)
-        : source_(std::move(source)),
-          options_(std::move(options)) {}
-    [[nodiscard]] core::Result<void> begin_part();
+    explicit Playback(PlaybackOptions options) : options_(std::move(options)) {}
+    void begin_part(const recorder::RecordingMeta& meta,
+                    const core::Result<std::vector<std::string>>& resumed);
+    [[nodiscard]] core::Error damaged(const std::string& what) const;
     void end_part();
     void tell_past(core::BootNs at);
-    [[nodiscard]] core::Result<bool> go_on_after_part();
+    [[nodiscard]] core::Result<bool> go_on();
 
-    recorder::RecordingSource source_;
     PlaybackOptions options_;
+    std::filesystem::path path_;
+    std::optional<core::Error> untold_;  // damage that the next step tells of
+    recorder::RecordingMeta meta_;
+    std::vector<std::string> problems_;
+    std::unique_ptr<ReadAhead> reader_;
+    std::vector<std::byte> batch_;
+    std::size_t offset_ = 0;
     diagnosis::Engine engine_;
     std::map<std::string, model::Incident> earlier_;  // of parts that have ended, by id
     core::UtcNs at_;

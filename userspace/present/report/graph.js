@@ -3,6 +3,7 @@
 // that read well by themselves; the lines between them are drawn over them.
 
 const mostNodes = 12;  // of one level
+const mostApart = 2;   // processes with a box each: lines to a second row would run behind the first one's boxes
 
 function node(kind, tone, ...content) {
   return el("li", {class: `node ${tone}`}, el("span", {class: "kind"}, kind), content);
@@ -17,6 +18,13 @@ function incidentNode(kind, incident, chosen, ...more) {
   return node(kind, incident.severity,
     incident === chosen ? title : el("a", {href: `#${incident.id}`}, title),
     el("small", null, incident.words.where), more);
+}
+
+function hurtNodes(processes) {
+  if (processes.length <= mostApart) return processes.map((name) => node("hurt", "", el("bdi", null, name)));
+  const more = processes.length - mostNodes;
+  const names = processes.slice(0, mostNodes).flatMap((name, index) => [index ? ", " : null, el("bdi", null, name)]);
+  return [node("hurt", "", names, more > 0 ? ` and ${more} more` : null)];
 }
 
 function hurts(incident) {
@@ -38,7 +46,7 @@ function graphOf(incident, data) {
   levels.push(level("Root cause", [incidentNode("root cause", root, incident)]));
   const struck = [
     ...symptoms.map((each) => incidentNode("symptom", each, incident, hurts(each))),
-    ...root.impact.processes.map((name) => node("hurt", "", el("bdi", null, name))),
+    ...hurtNodes(root.impact.processes),
   ];
   if (struck.length > mostNodes) {
     const more = struck.splice(mostNodes - 1).length;

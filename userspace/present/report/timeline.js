@@ -146,6 +146,9 @@ function gaps(chart, seriesIndex, from, to, nullGaps) {
   return nullGaps.filter(([left, right]) => (right - left) * perPixel > gapSeconds);
 }
 
+// No step is much longer than the one before: a narrow chart has two times below it at least.
+const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800];
+
 function axesOf(panel, isLast, isNarrow) {
   const font = `${isNarrow ? 11 : 12}px system-ui, sans-serif`;
   const grid = {stroke: () => colour("line"), width: 1};
@@ -156,7 +159,7 @@ function axesOf(panel, isLast, isNarrow) {
   return [
     {
       stroke: () => colour("muted"), font, grid, ticks: {show: isLast, ...grid}, size: isLast ? 30 : 8,
-      values: isLast ? clock : (chart, splits) => splits.map(() => ""), space: isNarrow ? 70 : 90,
+      values: isLast ? clock : (chart, splits) => splits.map(() => ""), space: isNarrow ? 60 : 90, incrs: timeSteps,
     },
     {
       stroke: () => colour("muted"), font, grid, ticks: {show: false}, size: isNarrow ? 52 : 66, space: 26, gap: 6,
@@ -214,7 +217,7 @@ function chartOf(panel, columns, isLast, width, range) {
   const isNarrow = width < 520;
   const height = panel.height + (isLast ? 26 : 0);
   return new uPlot({
-    width, height, padding: [6, 10, 0, 0], legend: {show: false},
+    width, height, padding: [6, 26, 0, 0], legend: {show: false},
     cursor: {
       y: false, sync: {key: "report"}, drag: {x: true, y: false},
       points: {size: 7, width: 0, fill: (chart, index) => colour(`series-${panel.series[index - 1].ink}`)},
