@@ -96,7 +96,7 @@ def test_an_incident_has_its_dump(binary, tmp_path):
             host.wait_for_no_alarm()
         path = dumps(host.agent)[-1]
         that = f"FROM incidents WHERE id = '{known[-1]}'"
-        after = "SELECT 1 FROM batches, incident WHERE id = '{}' AND batches.utc_ns >= opened_ns + 2500000000"
+        after = "SELECT 1 FROM batches, incident WHERE incident.id = '{}' AND batches.utc_ns >= opened_ns + 2500000000"
         wait_for(lambda: query(path, after.format(known[-1])), 10, "the time after it")
         assert [path.stem.rsplit("-", 1)[1] for path in dumps(host.agent)] == known[-2:]
         assert not list((host.agent.state / "dumps").glob("*.new"))

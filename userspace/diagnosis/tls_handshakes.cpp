@@ -15,7 +15,7 @@ constexpr std::uint64_t given_up_ns = core::ns_per_s;  // a client that left soo
 constexpr std::uint64_t refusal_ns = 2 * core::ns_per_s;
 constexpr std::uint64_t unheard_ns = 600 * core::ns_per_s;
 constexpr std::uint64_t idle_target_ns = 86'400 * core::ns_per_s;
-constexpr std::int64_t soon_s = 7 * 86'400;  // a certificate runs out
+constexpr std::int64_t soon_s = std::int64_t{7} * 86'400;  // a certificate runs out
 constexpr std::uint8_t fatal = 2;
 constexpr std::uint16_t tls13 = 0x0304;
 // As when reachability heals: three that span a second, or two so far apart that the fault would have shown.
@@ -217,13 +217,9 @@ void TlsHandshakes::close(const netwatch_close& record, Sender sender) {
     TlsFailure& progress = connection.progress;
     const bool by_peer = record.reset_received != 0 || record.peer_closed_first != 0;
     const bool is_server = connection.target.first.perspective == model::Perspective::server;
-    if (connection.told) {
-        // Nothing is left to tell.
-    } else if (connection.unsure_of_name) {
-        succeed(connection, at);
-    } else if (is_server) {
-        // Clients leave as they please.
-    } else if (by_peer && accepted_by_now(progress, at)) {
+    if (connection.told || (is_server && !connection.unsure_of_name)) {
+        // Nothing is left to tell; clients leave as they please.
+    } else if (connection.unsure_of_name || (by_peer && accepted_by_now(progress, at))) {
         succeed(connection, at);
     } else if (by_peer && !progress.client_done && is_seen_whole(record)) {
         progress.sender = sender;
