@@ -54,6 +54,9 @@ netwatch_connect refused(std::uint64_t ago_ms) {
 
 class AgentTest : public ::testing::Test {
 protected:
+    // As the command does (cli/run.cpp): whoever has gone is told by write().
+    static void SetUpTestSuite() { ::signal(SIGPIPE, SIG_IGN); }
+
     std::unique_ptr<Agent> start(AgentOptions options = {}) {
         if (!options.state_dir) options.state_dir = directory_ / "state";
         if (!options.socket) options.socket = socket_;
