@@ -35,7 +35,7 @@ TEST(GoldenDump, OfEachVersionOpensAndReplays) {
         auto playback = service::Playback::open(entry.path(), {});
         ASSERT_TRUE(playback) << playback.error().message;
         std::uint64_t records = 0;
-        const auto done = playback->run([&](const model::Record&) { ++records; });
+        const auto done = playback->run([&](model::RecordRef) { ++records; });
         EXPECT_TRUE(done) << done.error().message;
         EXPECT_GT(records, 1'000U);
         EXPECT_FALSE(playback->incidents().empty());

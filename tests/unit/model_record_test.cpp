@@ -27,6 +27,30 @@ void expect_round_trip() {
     EXPECT_EQ(std::memcmp(&std::get<R>(*decoded), &record, sizeof(R)), 0);
     EXPECT_EQ(header_of(*decoded).at_ns, 123U);
     EXPECT_EQ(header_of(*decoded).netns, 45U);
+
+    auto bytes = copy_of(bytes_of(record));
+    const auto referred = refer(bytes);
+    ASSERT_TRUE(referred) << referred.error().message;
+    EXPECT_EQ(static_cast<const void*>(referred->template get_if<R>()), bytes.data()) << "where it lies";
+    EXPECT_EQ(referred->copy().index(), decoded->index());
+    const RecordRef copied(*decoded);
+    EXPECT_EQ(copied.template get_if<R>(), std::get_if<R>(&*decoded));
+    unsigned visits = 0;
+    referred->visit(overloaded{[&](const R&) { ++visits; }, [](const auto&) { ADD_FAILURE(); }});
+    EXPECT_EQ(visits, 1U);
+}
+
+TEST(ModelRecord, AReferenceHasNoOtherKind) {
+    const auto clock = make_record<netwatch_clock>(1);
+    EXPECT_EQ(RecordRef(clock).get_if<netwatch_connect>(), nullptr);
+    RecordRef(Record(std::monostate{})).visit([](const auto&) { ADD_FAILURE(); });
+}
+
+TEST(ModelRecord, TextsEndWhereTheyLie) {
+    auto connect = make_record<netwatch_connect>(1);
+    std::memset(connect.process.comm, 'x', sizeof(connect.process.comm));
+    ASSERT_TRUE(refer(writable_bytes_of(connect)));
+    EXPECT_EQ(text_of(connect.process.comm), std::string(15, 'x'));
 }
 
 TEST(ModelRecord, EveryKindComesBack){
@@ -60,7 +84,7 @@ TEST(ModelRecord, WhatFollowsARecordIsNotItsOwn) {
 }
 
 TEST(ModelRecord, AnImpossibleSizeIsAnError) {
-    for (const std::uint16_t size : std::initializer_list<std::uint16_t>{0, 1, 8, 15, 0xffff}) {
+    for (const std::uint16_t size : std::initializer_list<std::uint16_t>{0, 1, 8, 15, 20, 0xffff}) {
         auto bytes = copy_of(bytes_of(make_record<netwatch_clock>(7)));
         set_header(bytes, [&](netwatch_header& header) { header.size = size; });
         EXPECT_FALSE(decode(bytes)) << size;

@@ -157,6 +157,27 @@ TEST_F(HostileTest, MoreIncidentsThanAnAgentKeepsAreLeftOut) {
     EXPECT_NE(made->problems[0].find("more incidents"), std::string::npos) << made->problems[0];
 }
 
+TEST_F(HostileTest, AnIncidentThatCannotBeRedactedIsLeftOut) {
+    execute("UPDATE resumed SET incident = 'no JSON'; UPDATE incident SET json = '{' WHERE id = 'n7'");
+    const auto made = dump(true);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->records, 80U);
+    EXPECT_EQ(made->incidents, 39U);
+    ASSERT_EQ(made->problems.size(), 2U);
+    EXPECT_NE(made->problems[0].find("no JSON"), std::string::npos) << made->problems[0];
+    EXPECT_EQ(contents(directory_ / "dump.db").find("no JSON"), std::string::npos);
+}
+
+// The rest of a recording is there, where its records are not.
+TEST_F(HostileTest, TablesOutliveDamagedRecords) {
+    execute("UPDATE batches SET records = x'00' WHERE id = 20");
+    const auto made = dump(false);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->records, 38U);
+    EXPECT_EQ(made->incidents, 40U);
+    EXPECT_EQ(made->problems.size(), 1U);
+}
+
 TEST_F(HostileTest, LongTextsAreCutOrRefused) {
     execute("UPDATE resumed SET incident = hex(zeroblob(4000000)); UPDATE destination SET name = "
             "hex(zeroblob(500))");

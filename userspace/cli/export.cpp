@@ -44,8 +44,8 @@ class Teller {
 public:
     Teller(present::Export& to, OutputFile& output) : to_(to), output_(output) {}
 
-    void add(const model::Record& record) {
-        batch_.push_back(record);
+    void add(model::RecordRef record) {
+        batch_.push_back(record.copy());
         if (batch_.size() >= most_waiting) fold();  // a recording without CLOCKs: the last one has to do
     }
     void add(diagnosis::Past past) {
@@ -103,7 +103,7 @@ core::Result<core::ExitCode> export_recorded(const Options& options, const Globa
                  .begins = core::parse_rfc3339(playback->meta().began_at).value_or(core::UtcNs{})});
     core::Result<void> damage;
     for (;;) {
-        const auto stepped = playback->step([&](const model::Record& record) { teller.add(record); });
+        const auto stepped = playback->step([&](model::RecordRef record) { teller.add(record); });
         if (!stepped && damage) damage = std::unexpected(stepped.error());
         if (auto told = teller.go_on(); !told) return std::unexpected(told.error());
         if (stepped && !*stepped) break;

@@ -193,6 +193,7 @@ void Destination::note_passed_by(Detail::Attempt& attempt) {
 }
 
 void Destination::note_passed_by(const Outcome& outcome) {
+    if (detail->in_flight.empty()) return;
     const auto patience = usual_patience_ns();
     if (!patience) return;
     for (Detail::Attempt& attempt : detail->in_flight) {

@@ -12,10 +12,15 @@ AddressKey address_key(const DestinationKey& key) { return {key.endpoint.ip, key
 
 // Takes the place of the oldest where there is none of the address.
 void put_answer(auto& slots, const AddressKey& address, core::BootNs at) {
-    auto slot = std::ranges::find_if(slots, [&](const auto& one) { return one.address == address; });
-    if (slot == slots.end())
-        slot = std::ranges::min_element(slots, {}, [](const auto& one) { return one.at; });
-    *slot = {address, std::max(at, slot->address == address ? slot->at : 0)};
+    auto* oldest = &slots.front();
+    for (auto& one : slots) {
+        if (one.address == address) {
+            one.at = std::max(at, one.at);
+            return;
+        }
+        if (one.at < oldest->at) oldest = &one;
+    }
+    *oldest = {address, at};
 }
 
 }  // namespace
@@ -91,7 +96,7 @@ const Destination* Destinations::find(const DestinationKey& key) const {
 Address& Destinations::address_of(const DestinationKey& key) {
     const AddressKey address = address_key(key);
     if (last_where_.address == nullptr || last_where_.key != address)
-        last_where_ = {.key = address, .address = &addresses_[address], .siblings = nullptr};
+        last_where_ = {.key = address, .address = &addresses_[address]};
     return *last_where_.address;
 }
 
@@ -100,20 +105,22 @@ const Address* Destinations::find_address(const AddressKey& key) const {
     return found == addresses_.end() ? nullptr : &found->second;
 }
 
-void Destinations::note_answer(const DestinationKey& key, core::BootNs at) {
-    address_of(key).note_answer(key.endpoint.port, at);
-    if (last_where_.siblings == nullptr) {
-        const model::Prefix block = model::Prefix::sibling_block(key.endpoint.ip);
-        auto known = siblings_.find(block);
-        if (known == siblings_.end()) {
-            if (siblings_.size() >= blocks_kept) siblings_.clear();
-            known = siblings_.emplace(block, Siblings{}).first;
-        }
-        last_where_.siblings = &known->second;
+Siblings& Destinations::siblings_of(Address& address, const model::IpAddress& ip) {
+    if (address.siblings != nullptr) return *address.siblings;
+    const model::Prefix block = model::Prefix::sibling_block(ip);
+    if (siblings_.size() >= blocks_kept && !siblings_.contains(block)) {
+        siblings_.clear();
+        for (auto& [key, one] : addresses_) one.siblings = nullptr;
     }
-    const AddressKey address = address_key(key);
-    put_answer(*last_where_.siblings, address, at);
-    put_answer(latest_, address, at);
+    address.siblings = &siblings_[block];
+    return *address.siblings;
+}
+
+void Destinations::note_answer(const DestinationKey& key, core::BootNs at) {
+    Address& address = address_of(key);
+    address.note_answer(key.endpoint.port, at);
+    put_answer(siblings_of(address, key.endpoint.ip), address_key(key), at);
+    put_answer(latest_, address_key(key), at);
 }
 
 bool Destinations::answered_elsewhere(const AddressKey& key, core::BootNs since) const {

@@ -25,6 +25,13 @@ struct AddressKey {
     auto operator<=>(const AddressKey&) const = default;
 };
 
+// Addresses of one block that answered last.
+struct Sibling {
+    AddressKey address;
+    core::BootNs at = 0;
+};
+using Siblings = std::array<Sibling, 8>;
+
 // One remote address: what its ports say together.
 struct Address {
     struct Answer {
@@ -40,6 +47,7 @@ struct Address {
     std::unique_ptr<FullSegments> full_segments;  // only once some were not acknowledged
     std::unique_ptr<FullArrivals> full_arrivals;  // only once some arrived, or something behind a hole
     std::unique_ptr<DestinationKey> listener;  // the own one that this client last talked to; null for others
+    Siblings* siblings = nullptr;              // of its block; null: not looked up
 
     void note_answer(std::uint16_t port, core::BootNs at);
     // The latest of four different ports: connections made, RSTs, data acknowledged.
@@ -96,13 +104,9 @@ public:
     [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
 
 private:
-    struct Sibling {
-        AddressKey address;
-        core::BootNs at = 0;
-    };
-    using Siblings = std::array<Sibling, 8>;
     static constexpr std::size_t blocks_kept = 16'384;
 
+    Siblings& siblings_of(Address& address, const model::IpAddress& ip);
     void evict(const std::vector<const Destination*>& victims);
     void demote(core::BootNs idle_since);
     // Addresses of clients have no destination that goes with them.
@@ -119,9 +123,8 @@ private:
     struct Where {
         AddressKey key;
         Address* address = nullptr;
-        Siblings* siblings = nullptr;
     };
-    Where last_where_;  // one of the addresses, with its block where that is known
+    Where last_where_;  // one of the addresses
     std::unordered_map<AddressKey, Address, AddressHash> addresses_;
     std::unordered_map<model::Prefix, Siblings> siblings_;
     std::array<Sibling, 2> latest_{};  // addresses that answered last

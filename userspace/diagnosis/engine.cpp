@@ -10,7 +10,7 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-void Engine::observe(const model::Record& record) { state_->observe(record); }
+void Engine::observe(model::RecordRef record) { state_->observe(record); }
 void Engine::resume(std::vector<model::Incident> incidents) { state_->resume(std::move(incidents)); }
 std::vector<model::Incident> Engine::take_changes() { return state_->take_changes(); }
 Past Engine::take_past(bool all) { return state_->take_past(all); }

@@ -43,7 +43,7 @@ public:
     Engine& operator=(Engine&&) noexcept;
 
     // Takes in one record. A CLOCK record closes what came before it and runs the judgement.
-    void observe(const model::Record& record);
+    void observe(model::RecordRef record);
 
     // Incidents that were open when an earlier agent of this boot stopped; they go on under their ids.
     // Before the first record.

@@ -27,7 +27,12 @@ constexpr std::size_t between_kept = 32;
 constexpr std::uint64_t between_ns = 10 * core::ns_per_s;
 constexpr std::ptrdiff_t enough_between = 3;  // answered ones between lost ones: two short outages have few
 
+// The log likelihood that one is answered where that share is lost.
+double odds_of(double share) { return std::log1p(-std::clamp(share, some, most)); }
+
 }  // namespace
+
+Handshakes::Handshakes() : odds_(odds_of(0)) {}
 
 double Handshakes::Summary::share() const {
     return attempts == 0 ? 0 : static_cast<double>(first_lost) / static_cast<double>(attempts);
@@ -50,7 +55,7 @@ void Handshakes::add_first(const First& first, core::BootNs at) {
     test_.add(first.lost ? 1 : 0, 1, at);
     if (first.lost) {
         last_lost_ = at;
-        share_ = summary().share();
+        odds_ = odds_of(summary().share());
         answered_since_ = 0;
         return;
     }
@@ -62,7 +67,7 @@ bool Handshakes::is_enough(double health) { return health <= std::log(healed_cha
 
 std::optional<double> Handshakes::health(core::BootNs now) const {
     if (last_lost_ + quiet_ns > now) return std::nullopt;
-    return answered_since_ * std::log1p(-std::clamp(share_, some, most));
+    return answered_since_ * odds_;
 }
 
 void Handshakes::forget_alarm() {

@@ -14,6 +14,7 @@ namespace netwatch::diagnosis {
 
 class Handshakes {
 public:
+    Handshakes();
     // An attempt that began at `start`, beside so many connections, was answered after so many
     // retransmissions of its SYN.
     void add_answer(core::BootNs start, core::BootNs at, std::uint32_t retransmits, std::uint32_t beside);
@@ -75,7 +76,7 @@ private:
     Recent<Again> again_;   // the same
     Recent<core::BootNs> between_;
     core::BootNs last_lost_ = 0;
-    double share_ = 0;                  // of first SYNs lost, when the latest was
+    double odds_;                       // of one answer, by the share of first SYNs lost when the latest was
     std::uint32_t answered_since_ = 0;  // the latest loss
 };
 

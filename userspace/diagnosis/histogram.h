@@ -31,17 +31,22 @@ public:
         std::uint32_t below = 0;
         for (std::size_t i = 0; i < counts_.size(); ++i) {
             below += counts_[i];
-            if (below >= rank) return std::exp2((static_cast<double>(i) + 0.5) / per_octave);
+            if (below >= rank) return std::exp2((static_cast<double>(i) + 0.5) / quarters_an_octave);
         }
         return std::nullopt;
     }
 
 private:
-    static constexpr double per_octave = 4;
+    static constexpr std::size_t quarters_an_octave = 4;
     static constexpr std::size_t buckets = 128;
+    // Four times the binary logarithm, rounded down: an octave's quarters end at these mantissas.
     [[nodiscard]] static std::size_t bucket(double us) {
-        const double position = std::log2(std::max(us, 1.0)) * per_octave;
-        return std::min(static_cast<std::size_t>(position), buckets - 1);
+        constexpr std::array quarters{0.5946035575013605, 0.7071067811865476, 0.8408964152537145};
+        int octave = 0;
+        const double mantissa = std::frexp(std::max(us, 1.0), &octave);  // 0.5 and up
+        std::size_t position = static_cast<std::size_t>(octave - 1) * quarters_an_octave;
+        for (const double quarter : quarters) position += mantissa >= quarter ? 1 : 0;
+        return std::min(position, buckets - 1);
     }
     std::array<std::uint32_t, buckets> counts_{};
     std::uint32_t total_ = 0;

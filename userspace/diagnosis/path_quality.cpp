@@ -42,8 +42,9 @@ ShareTest::ShareTest(double good, double bad)
       miss_(std::log((1 - bad) / (1 - good))) {}
 
 void ShareTest::add(double hits, double trials, core::BootNs at) {
-    const double misses = std::max(trials - hits, 0.0);
     if (value_ == 0) since_ = at;
+    if (value_ == 0 && hits <= 0) return;  // as most are
+    const double misses = std::max(trials - hits, 0.0);
     value_ = std::clamp(value_ + hits * hit_ + misses * miss_, 0.0, 2 * alarm);
     if (value_ < alarm) return;
     if (!alarms(at)) onset_ = since_;
@@ -99,6 +100,7 @@ void PathQuality::add(const FlowDelta& delta) {
     const double hits = std::max<double>(delta.lost, 0) + delta.needless + lost_in;
     seconds_.back().passed += std::max(static_cast<double>(delta.segments) + delta.segments_in - hits, 0.0);
     const double misses = would_show() ? std::exchange(seconds_.back().passed, 0.0) : 0;
+    if (hits == 0 && recovery_ == healed_odds) return;  // as most are
     recovery_ += misses * std::log((1 - healthy_share) / (1 - bad)) - hits * std::log(bad / healthy_share);
     recovery_ = std::clamp(recovery_, 0.0, healed_odds);
 }

@@ -266,18 +266,17 @@ void remember(Socket& socket, const netwatch_tcp_counters& counters, core::BootN
 
 }  // namespace
 
-Socket* SocketTable::obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now) {
-    auto found = sockets_.find(sock);
+SocketTable::Obtained SocketTable::obtain(std::uint64_t sock, const DestinationKey& destination,
+                                          core::BootNs now) {
+    const bool room = sockets_.size() < capacity_;
+    const auto [found, made] = room ? sockets_.try_emplace(sock) : std::pair(sockets_.find(sock), false);
     if (found == sockets_.end()) {
-        if (sockets_.size() >= capacity_) {
-            ++refused_;
-            return nullptr;
-        }
-        found = sockets_.emplace(sock, Socket{}).first;
-        found->second.destination = destination;
+        ++refused_;
+        return {};
     }
+    if (made) found->second.destination = destination;
     found->second.last_seen = now;
-    return &found->second;
+    return {&found->second, made};
 }
 
 Socket* SocketTable::find(std::uint64_t sock) {
@@ -298,29 +297,29 @@ void SocketTable::erase(std::uint64_t sock) {
 }
 
 void SocketTable::forget_end(const Socket& socket) {
-    ends_.erase(socket.end_hash);
-    ends_.erase(socket.end_hash_behind_nat);
+    if (socket.end_hash != 0) ends_.erase(socket.end_hash);
+    if (socket.end_hash_behind_nat != 0) ends_.erase(socket.end_hash_behind_nat);
 }
 
-void SocketTable::name_end(std::uint64_t sock, const End& end, const std::optional<model::Endpoint>& real) {
-    Socket* socket = find(sock);
-    if (socket == nullptr || socket->other_end != 0) return;
-    if (socket->end_hash == 0) {
-        socket->end_hash = hash_of(end.here, end.there, end.netns);
-        ends_[socket->end_hash] = sock;
-        meet(sock, hash_of(end.there, end.here, end.netns));
+void SocketTable::name_end(std::uint64_t sock, Socket& socket, const End& end,
+                           const std::optional<model::Endpoint>& real) {
+    if (socket.other_end != 0) return;
+    if (socket.end_hash == 0) {
+        socket.end_hash = hash_of(end.here, end.there, end.netns);
+        ends_[socket.end_hash] = sock;
+        meet(sock, socket, hash_of(end.there, end.here, end.netns));
     }
-    if (!real || socket->end_hash_behind_nat != 0 || socket->other_end != 0) return;
-    socket->end_hash_behind_nat = hash_of(end.here, *real, end.netns);
-    ends_[socket->end_hash_behind_nat] = sock;
-    meet(sock, hash_of(*real, end.here, end.netns));
+    if (!real || socket.end_hash_behind_nat != 0 || socket.other_end != 0) return;
+    socket.end_hash_behind_nat = hash_of(end.here, *real, end.netns);
+    ends_[socket.end_hash_behind_nat] = sock;
+    meet(sock, socket, hash_of(*real, end.here, end.netns));
 }
 
-void SocketTable::meet(std::uint64_t sock, std::uint64_t other_hash) {
+void SocketTable::meet(std::uint64_t sock, Socket& socket, std::uint64_t other_hash) {
     const auto known = ends_.find(other_hash);
     Socket* other = known == ends_.end() ? nullptr : find(known->second);
     if (other == nullptr || known->second == sock) return;
-    find(sock)->other_end = known->second;
+    socket.other_end = known->second;
     other->other_end = sock;
 }
 

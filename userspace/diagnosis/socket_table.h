@@ -126,14 +126,19 @@ class SocketTable {
 public:
     explicit SocketTable(std::size_t capacity) : capacity_(capacity) {}
 
+    struct Obtained {
+        Socket* socket = nullptr;
+        bool made = false;
+    };
     // The connection of that cookie, made if there is room; null otherwise.
-    Socket* obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now);
+    Obtained obtain(std::uint64_t sock, const DestinationKey& destination, core::BootNs now);
     [[nodiscard]] Socket* find(std::uint64_t sock);
     [[nodiscard]] const Socket* find(std::uint64_t sock) const;
     void erase(std::uint64_t sock);
     // Says how this end names its connection, and, for the end that opened it, whom NAT makes it reach. The
     // two ends find each other.
-    void name_end(std::uint64_t sock, const End& end, const std::optional<model::Endpoint>& real);
+    void name_end(std::uint64_t sock, Socket& socket, const End& end,
+                  const std::optional<model::Endpoint>& real);
     // Forgets those that no look has seen since `before`; calls gone(socket) for each.
     template <typename F>
     void sweep(core::BootNs before, F&& gone) {
@@ -151,7 +156,7 @@ public:
 
 private:
     void forget_end(const Socket& socket);
-    void meet(std::uint64_t sock, std::uint64_t other_hash);
+    void meet(std::uint64_t sock, Socket& socket, std::uint64_t other_hash);
 
     std::size_t capacity_;
     std::uint64_t refused_ = 0;

@@ -41,8 +41,8 @@ Engine::State::State(const Limits& limits)
       sockets_(limits.sockets),
       book_(limits.incidents) {}
 
-void Engine::State::observe(const model::Record& record) {
-    std::visit([this](const auto& one) { take(one); }, record);
+void Engine::State::observe(model::RecordRef record) {
+    record.visit([this](const auto& one) { take(one); });
 }
 
 DestinationKey Engine::State::key_of(const netwatch_tuple& tuple, std::uint32_t netns, bool passive) const {

@@ -26,7 +26,7 @@ class Engine::State {
 public:
     explicit State(const Limits& limits);
 
-    void observe(const model::Record& record);
+    void observe(model::RecordRef record);
     void resume(std::vector<model::Incident> incidents) { book_.resume(std::move(incidents)); }
     [[nodiscard]] std::vector<model::Incident> take_changes() { return book_.take_changes(); }
     [[nodiscard]] Past take_past(bool all);
@@ -67,7 +67,6 @@ private:
     void take(const netwatch_dns_message& record);
     void take(const netwatch_tls_event& record);
     void take(const netwatch_tls_certificate& record);
-    void take(std::monostate) {}
 
     // The destination of a connection as this host sees it: the peer, or the own listener.
     [[nodiscard]] DestinationKey key_of(const netwatch_tuple& tuple, std::uint32_t netns, bool passive) const;
@@ -80,10 +79,10 @@ private:
     void follow_failure(const Destination& destination);
     // The connection that a record is about: whose `sock`, `tuple`, `process`, `start_ns` it has.
     template <typename R>
-    Socket* connection(const R& record, const DestinationKey& key, bool passive);
+    Socket* connection(const R& record, Destination& destination, bool passive);
     void leave(const Socket& socket);
     void look_for_silence(Socket& socket, const FlowChange& change, const netwatch_tuple& tuple);
-    void end_handshake(const netwatch_close& record, const Destination* destination);
+    void end_handshake(const netwatch_close& record, const Destination& destination);
     void take_end(const netwatch_close& record, const Socket& socket, const FlowChange& change);
     void apply(const FlowChange& change, Socket& socket, const netwatch_tuple& tuple, std::uint32_t netns);
     [[nodiscard]] DestinationKey resolver_of(const netwatch_tuple& tuple, std::uint32_t netns) const;

@@ -65,28 +65,28 @@ std::string_view Engine::State::cgroup_path(const netwatch_process& process) con
 }
 
 template <typename R>
-Socket* Engine::State::connection(const R& record, const DestinationKey& key, bool passive) {
+Socket* Engine::State::connection(const R& record, Destination& destination, bool passive) {
     const core::BootNs at = record.header.at_ns;
+    const DestinationKey& key = destination.key;
     if (passive) {
         calls_.serves(record.process, cgroup_path(record.process), key, at);
     } else {
         calls_.calls(record.process, cgroup_path(record.process), key, at);
     }
-    const bool known = sockets_.find(record.sock) != nullptr;
-    Socket* socket = sockets_.obtain(record.sock, key, at);
+    const auto [socket, made] = sockets_.obtain(record.sock, key, at);
     if (socket == nullptr) return nullptr;
-    Destination* destination = destinations_.find(key);
-    const auto real = destination == nullptr || passive ? std::nullopt : destination->other_names().real;
-    sockets_.name_end(record.sock,
-                      {model::local_endpoint(record.tuple), model::remote_endpoint(record.tuple), key.netns},
-                      real);
-    if (known) return socket;
+    const auto real = destination.names && !passive ? destination.names->real : std::nullopt;
+    if (made || real) {
+        const End end{model::local_endpoint(record.tuple), model::remote_endpoint(record.tuple), key.netns};
+        sockets_.name_end(record.sock, *socket, end, real);
+    }
+    if (!made) return socket;
     socket->process = {record.process.pid, record.process.start_ns};
     socket->passive = passive;
     socket->young = record.start_ns != 0 && record.start_ns >= host_.started_ns;
     socket->last_look = socket->young ? record.start_ns : at;
     socket->began = socket->young ? record.start_ns : 0;
-    if (destination != nullptr) ++destination->flows;
+    ++destination.flows;
     return socket;
 }
 
@@ -140,7 +140,7 @@ void Engine::State::take(const netwatch_connect& record) {
     after(*destination, *outcome);
     if (outcome->cls != OutcomeClass::established) return;
     if (record.syn_retransmits > 0) counters_.note_retried(record.header.netns, record.header.at_ns);
-    Socket* socket = connection(record, key, false);
+    Socket* socket = connection(record, *destination, false);
     if (socket == nullptr) return;
     socket->syn_retransmits = record.syn_retransmits;
     socket->beside = destination->flows;
@@ -157,7 +157,7 @@ void Engine::State::take(const netwatch_accept& record) {
                     .start_ns = record.start_ns,
                     .at_ns = record.header.at_ns,
                     .is_v4 = record.tuple.family == 4};
-    const Socket* socket = connection(record, key, true);
+    const Socket* socket = connection(record, *destination, true);
     // Where this host has the other end, too, that one tells how long the way is.
     const bool both_ends = socket != nullptr && socket->other_end != 0;
     if (record.rtt_us != NETWATCH_ABSENT_U32 && !both_ends) outcome.rtt_us = record.rtt_us;
@@ -169,7 +169,8 @@ void Engine::State::apply(const FlowChange& change, Socket& socket, const netwat
     const core::BootNs at = change.path.at;
     Destination* destination = touch(socket.destination, netns, at);
     if (destination == nullptr) return;
-    Address& peer = destinations_.address_of(key_of(tuple, netns, false));
+    Address& peer =
+        destinations_.address_of(socket.passive ? key_of(tuple, netns, false) : socket.destination);
     // The way of a connection is judged once: from the end that opened it, where this host has both.
     const bool judged_there = socket.passive && socket.other_end != 0;
     const bool in_handshake = tls_.owns(change.path.sock);  // what nothing answers there is told there
@@ -231,16 +232,15 @@ void Engine::State::take(const netwatch_close& record) {
     processes_.touch(record.process, record.header.netns, record.header.at_ns);
     const bool passive = is_passive(record.passive, record.tuple, record.header.netns);
     const DestinationKey key = key_of(record.tuple, record.header.netns, passive);
-    if (touch(key, record.header.netns, record.header.at_ns) == nullptr) return;
-    Socket* socket = connection(record, key, passive);
+    Destination* destination = touch(key, record.header.netns, record.header.at_ns);
+    Socket* socket = destination == nullptr ? nullptr : connection(record, *destination, passive);
     if (socket == nullptr) return;
     const bool left = !passive && record.peer_closed_first == 0 && record.reset_received == 0;
     const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
                                 std::max(host_.hz, 1U), left ? Life::left : Life::ended);
     apply(change, *socket, record.tuple, record.header.netns);
     take_end(record, *socket, change);
-    Destination* destination = destinations_.find(key);
-    if (!passive && destination != nullptr && destination->detail && socket->young) {
+    if (!passive && destination->detail && socket->young) {
         const bool ended = record.reset_received != 0 || record.peer_closed_first != 0;
         const bool away = ended && record.counters.bytes_received == 0 &&
                           record.header.at_ns - std::min(record.header.at_ns, record.start_ns) <= at_once_ns;
@@ -250,7 +250,7 @@ void Engine::State::take(const netwatch_close& record) {
             destination->detail->cuts = {};
         if (away) strained_.insert(key);
     }
-    end_handshake(record, destination);
+    end_handshake(record, *destination);
     leave(*socket);
     sockets_.erase(record.sock);
 }
@@ -300,15 +300,13 @@ void Engine::State::take(const netwatch_socket_sample& record) {
     const DestinationKey key = key_of(record.tuple, record.header.netns, passive);
     // A connection that its owner has left and that only waits for its end says nothing of the destination.
     if (state != tcp_established && sockets_.find(record.sock) == nullptr) return;
-    if (touch(key, record.header.netns, record.header.at_ns) == nullptr) return;
-    Socket* socket = connection(record, key, passive);
+    Destination* destination = touch(key, record.header.netns, record.header.at_ns);
+    Socket* socket = destination == nullptr ? nullptr : connection(record, *destination, passive);
     if (socket == nullptr) return;
     const auto change = advance(*socket, record.sock, record.counters, record.header.at_ns,
                                 std::max(host_.hz, 1U), Life::alive);
     apply(change, *socket, record.tuple, record.header.netns);
     look_for_silence(*socket, change, record.tuple);
-    Destination* destination = destinations_.find(key);
-    if (destination == nullptr) return;
     destination->last_looked_at = record.header.at_ns;
     if (process != nullptr) destination->note_user(*process, record.header.at_ns);
 }

@@ -36,10 +36,9 @@ void Engine::State::take(const netwatch_tls_certificate& record) {
     tls_.add(record, key_of(record.tuple, record.header.netns, passive), anchor_.utc(record.header.at_ns));
 }
 
-void Engine::State::end_handshake(const netwatch_close& record, const Destination* destination) {
+void Engine::State::end_handshake(const netwatch_close& record, const Destination& destination) {
     if (!tls_.follows(record.sock)) return;
-    const bool known = destination != nullptr && destination->detail;
-    const HopLimits limits = known ? destination->detail->hop_limits : HopLimits{};
+    const HopLimits limits = destination.detail ? destination.detail->hop_limits : HopLimits{};
     tls_.close(record, sender_of(record, limits, std::max(host_.hz, 1U)));
     dirty_ = true;
 }

@@ -32,8 +32,6 @@ std::size_t hash_of(const IpAddress& ip, std::uint64_t seed) {
 
 }  // namespace
 
-IpAddress::IpAddress(std::span<const std::uint8_t, 16> bytes) { std::ranges::copy(bytes, bytes_.begin()); }
-
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     if (text.contains('\0')) return std::nullopt;  // C functions would stop there
     const std::string copy(text);
@@ -42,13 +40,6 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     std::ranges::copy(mapped_head, ip.bytes_.begin());
     if (inet_pton(AF_INET, copy.c_str(), ip.bytes_.data() + mapped_head.size()) == 1) return ip;
     return std::nullopt;
-}
-
-bool IpAddress::is_v4() const {
-    constexpr auto mark = std::bit_cast<std::uint32_t>(std::array<std::uint8_t, 4>{0, 0, 0xff, 0xff});
-    std::uint32_t before_host = 0;
-    std::memcpy(&before_host, bytes_.data() + 8, sizeof(before_host));
-    return halves()[0] == 0 && before_host == mark;
 }
 
 bool IpAddress::is_unspecified() const {

@@ -7,6 +7,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,12 +18,19 @@ namespace netwatch::model {
 class IpAddress {
 public:
     IpAddress() = default;
-    explicit IpAddress(std::span<const std::uint8_t, 16> bytes);
+    explicit IpAddress(std::span<const std::uint8_t, 16> bytes) {
+        std::memcpy(bytes_.data(), bytes.data(), bytes_.size());
+    }
 
     // Canonical text of either family ("10.1.2.3", "2001:db8::1"); nothing else is accepted.
     [[nodiscard]] static std::optional<IpAddress> parse(std::string_view text);
 
-    [[nodiscard]] bool is_v4() const;
+    [[nodiscard]] bool is_v4() const {
+        constexpr auto mark = std::bit_cast<std::uint32_t>(std::array<std::uint8_t, 4>{0, 0, 0xff, 0xff});
+        std::uint32_t before_host = 0;
+        std::memcpy(&before_host, bytes_.data() + 8, sizeof(before_host));
+        return halves()[0] == 0 && before_host == mark;
+    }
     [[nodiscard]] bool is_unspecified() const;
     [[nodiscard]] bool is_loopback() const;
     [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }

@@ -3,10 +3,16 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstddef>
+
 #include "netwatch/abi/record_check.hpp"
 
 namespace netwatch::model {
 namespace {
+
+constexpr std::size_t record_alignment = 8;
+constexpr std::size_t largest_record = sizeof(Record);
 
 template <std::size_t N>
 void terminate(char (&array)[N]) {
@@ -64,49 +70,55 @@ bool has_plausible_times(const R& record) {
     return good;
 }
 
-// One variable is returned, so that the record is made where it is wanted.
 template <typename R>
-core::Result<Record> decode_whole(std::span<const std::byte> bytes, std::string_view name) {
-    core::Result<Record> decoded(std::in_place, std::in_place_type<R>);
-    R& record = *std::get_if<R>(&*decoded);
-    std::memcpy(&record, bytes.data(), sizeof(R));
-    if (has_plausible_times(record)) {
-        terminate_texts(record);
-    } else {
-        decoded = core::fail(fmt::format("a {} record of an impossible time", name));
-    }
-    return decoded;
-}
-
-template <typename R>
-core::Result<Record> decode_as(std::span<const std::byte> bytes, std::string_view name) {
+core::Result<RecordRef> refer_as(std::span<std::byte> bytes, std::string_view name) {
+    static_assert(offsetof(R, header) == 0);
     if (bytes.size() != sizeof(R)) {
         return core::fail(fmt::format("a {} record of {} bytes, expected {}", name, bytes.size(), sizeof(R)));
     }
-    return decode_whole<R>(bytes, name);
+    R& record = *reinterpret_cast<R*>(bytes.data());
+    if (!has_plausible_times(record))
+        return core::fail(fmt::format("a {} record of an impossible time", name));
+    terminate_texts(record);
+    return record;
 }
 
 }  // namespace
 
 std::size_t claimed_size(std::span<const std::byte> bytes) {
-    if (bytes.size() < sizeof(netwatch_header)) return 0;
-    netwatch_header header{};
-    std::memcpy(&header, bytes.data(), sizeof(header));
-    return header.size >= sizeof(header) && header.size <= bytes.size() ? header.size : 0;
+    const std::size_t size = first_header(bytes).size;
+    const bool fits = size >= sizeof(netwatch_header) && size <= bytes.size();
+    return fits && size % record_alignment == 0 ? size : 0;
+}
+
+core::Result<RecordRef> refer(std::span<std::byte> bytes) {
+    const std::size_t size = claimed_size(bytes);
+    if (size == 0) return core::fail(fmt::format("a truncated record: {} bytes", bytes.size()));
+    const std::uint16_t kind = first_header(bytes).kind;
+    switch (kind) {
+#define NETWATCH_KIND(number, upper, lower, maker, text) \
+    case NETWATCH_RECORD_##upper: return refer_as<netwatch_##lower>(bytes.first(size), #lower);
+        NETWATCH_RECORD_KINDS(NETWATCH_KIND)
+#undef NETWATCH_KIND
+        default: return core::fail(fmt::format("a record of unknown kind {}", kind));
+    }
 }
 
 core::Result<Record> decode(std::span<const std::byte> bytes) {
-    const std::size_t size = claimed_size(bytes);
-    if (size == 0) return core::fail(fmt::format("a truncated record: {} bytes", bytes.size()));
-    netwatch_header header{};
-    std::memcpy(&header, bytes.data(), sizeof(header));
-    switch (header.kind) {
-#define NETWATCH_KIND(number, upper, lower, maker, text) \
-    case NETWATCH_RECORD_##upper: return decode_as<netwatch_##lower>(bytes.first(size), #lower);
-        NETWATCH_RECORD_KINDS(NETWATCH_KIND)
-#undef NETWATCH_KIND
-        default: return core::fail(fmt::format("a record of unknown kind {}", header.kind));
-    }
+    alignas(record_alignment) std::array<std::byte, largest_record> copy;
+    const std::size_t size = std::min(bytes.size(), copy.size());
+    std::ranges::copy(bytes.first(size), copy.begin());
+    const auto record = refer(std::span(copy).first(size));
+    if (!record) return std::unexpected(record.error());
+    return record->copy();
+}
+
+RecordRef::RecordRef(const Record& record) : header_(&header_of(record)) {}
+
+Record RecordRef::copy() const {
+    Record copied = std::monostate{};
+    visit([&](const auto& record) { copied = record; });
+    return copied;
 }
 
 const netwatch_header& header_of(const Record& record) {

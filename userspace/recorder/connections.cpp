@@ -48,8 +48,8 @@ std::optional<bool> passive_of(std::uint8_t told) {
 
 }  // namespace
 
-void Connections::add(const model::Record& record, const core::ClockAnchor& anchor) {
-    std::visit([&](const auto& told) { fold(told, anchor); }, record);
+void Connections::add(model::RecordRef record, const core::ClockAnchor& anchor) {
+    record.visit([&](const auto& told) { fold(told, anchor); });
 }
 
 model::Connection& Connections::alive(std::uint64_t sock, std::uint32_t netns) {

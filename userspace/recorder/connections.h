@@ -26,7 +26,7 @@ public:
     explicit Connections(std::size_t most_alive = 1'000'000) : most_alive_(most_alive) {}
 
     // `anchor`: both clocks at that time.
-    void add(const model::Record& record, const core::ClockAnchor& anchor);
+    void add(model::RecordRef record, const core::ClockAnchor& anchor);
     [[nodiscard]] std::vector<model::Connection> take_ended() { return std::exchange(ended_, {}); }
     [[nodiscard]] std::vector<model::Connection> take_rest();
 

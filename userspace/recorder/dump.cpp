@@ -51,14 +51,14 @@ private:
     core::Result<RecordingFile*> file_of(const Piece& piece);
     core::Result<void> copy_piece(const Piece& piece, RecordingFile& file);
     core::Result<void> copy_batches(const Piece& piece, RecordingFile& file, std::int64_t segment);
-    core::Result<void> take_records(std::span<const std::byte> records, const core::ClockAnchor& anchor);
+    core::Result<void> take_records(std::span<std::byte> records, const core::ClockAnchor& anchor);
     core::Result<void> copy_tables(RecordingFile& file);
     core::Result<void> copy_seconds(Database& from);
     core::Result<void> copy_events(Database& from);
     core::Result<void> copy_incidents(Database& from);
     core::Result<void> copy_rows(Database& from, const char* sql, const char* into, int columns);
     core::Result<std::span<const std::byte>> redacted_frame(std::span<const std::byte> frame);
-    core::Result<std::string> redacted_incident(std::string json);
+    std::optional<std::string> redacted_incident(std::string json);
 
     const DumpRequest& request_;
     Recorder& to_;
@@ -102,9 +102,7 @@ core::Result<void> Dumper::copy_piece(const Piece& piece, RecordingFile& file) {
     const auto resumed = file.resumed(piece.segment);
     if (!resumed) summary_.problems.push_back(piece.path.string() + ": " + resumed.error().message);
     for (const auto& json : resumed.value_or(std::vector<std::string>{})) {
-        auto incident = redacted_incident(json);
-        if (!incident) return std::unexpected(incident.error());
-        start.resumed.push_back(std::move(*incident));
+        if (auto incident = redacted_incident(json)) start.resumed.push_back(std::move(*incident));
     }
     const auto segment = to_.add_segment(start);
     if (!segment) return std::unexpected(segment.error());
@@ -134,8 +132,13 @@ core::Result<void> Dumper::copy_batches(const Piece& piece, RecordingFile& file,
     }
 }
 
-core::Result<std::string> Dumper::redacted_incident(std::string json) {
-    return redactor_ == nullptr ? std::move(json) : redactor_->incident(json);
+// Nothing: it cannot be redacted, so it is left out, and told of.
+std::optional<std::string> Dumper::redacted_incident(std::string json) {
+    if (redactor_ == nullptr) return json;
+    auto redacted = redactor_->incident(json);
+    if (redacted) return std::move(*redacted);
+    summary_.problems.push_back(file_->path().string() + ": left out " + redacted.error().message);
+    return std::nullopt;
 }
 
 // Its records are in batch_ afterwards.
@@ -146,12 +149,12 @@ core::Result<std::span<const std::byte>> Dumper::redacted_frame(std::span<const 
     return packer_.pack(batch_);
 }
 
-core::Result<void> Dumper::take_records(std::span<const std::byte> records, const core::ClockAnchor& anchor) {
+core::Result<void> Dumper::take_records(std::span<std::byte> records, const core::ClockAnchor& anchor) {
     while (const std::size_t size = model::claimed_size(records)) {
-        const auto record = model::decode(records.first(size));
+        const auto record = model::refer(records.first(size));
         if (!record) return std::unexpected(record.error());
         records = records.subspan(size);
-        if (const auto* cgroup = std::get_if<netwatch_cgroup>(&*record)) rows_.learn(*cgroup);
+        if (const auto* cgroup = record->get_if<netwatch_cgroup>()) rows_.learn(*cgroup);
         connections_.add(*record, anchor);
         ++summary_.records;
     }
@@ -258,8 +261,8 @@ core::Result<void> Dumper::copy_incidents(Database& from) {
                 if (!select->is_null(column))
                     (*insert)->bind(column + 1, redactor_->pseudonyms().text(select->text(column)));
             }
-            const auto json = redactor_->incident(select->text(columns - 1));
-            if (!json) return std::unexpected(json.error());
+            const auto json = redacted_incident(select->text(columns - 1));
+            if (!json) continue;
             (*insert)->bind(columns, *json);
         }
         if (auto done = (*insert)->run(); !done) return done;
@@ -311,8 +314,12 @@ core::Result<DumpSummary> Dumper::run(const std::vector<Piece>& pieces, const Re
         core::Result<void> done = file ? core::Result<void>() : std::unexpected(file.error());
         if (done && ((*file)->meta().abi_version != meta.abi_version || !(*file)->has_tables()))
             done = core::fail("its records are of another version");
-        if (done) done = copy_piece(piece, **file);
-        if (done && copied.insert(piece.path).second) done = copy_tables(**file);
+        const bool readable = done.has_value();
+        if (readable) done = copy_piece(piece, **file);
+        if (readable && copied.insert(piece.path).second) {
+            const auto rest = copy_tables(**file);
+            if (done) done = rest;
+        }
         // What could be read of it is there.
         if (!done) summary_.problems.push_back(piece.path.string() + ": " + done.error().message);
     }

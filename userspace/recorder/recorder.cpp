@@ -304,11 +304,10 @@ core::Result<void> Recorder::log(const ToldIncident& told) {
 // Hooks and accounts have tables of their own.
 core::Result<void> Recorder::note(std::span<const std::byte> records, core::UtcNs at) {
     while (const std::size_t size = model::claimed_size(records)) {
-        netwatch_header header{};
-        std::memcpy(&header, records.data(), sizeof(header));
         const auto bytes = records.first(size);
         records = records.subspan(size);
-        if (header.kind != NETWATCH_RECORD_HOOK && header.kind != NETWATCH_RECORD_ACCOUNT) continue;
+        const std::uint16_t kind = model::first_header(bytes).kind;
+        if (kind != NETWATCH_RECORD_HOOK && kind != NETWATCH_RECORD_ACCOUNT) continue;
         const auto record = model::decode(bytes);
         if (!record) continue;
         core::Result<void> done;

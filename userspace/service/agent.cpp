@@ -85,8 +85,10 @@ core::Result<void> Agent::launch(std::unique_ptr<Capture> capture) {
     pipeline_ = std::make_unique<Pipeline>(
         host, PipelineOptions{&*state_, options_.record, private_directory_ ? std::nullopt : options_.dumps,
                               config_of(options_)});
-    for (const auto& region : options_.regions)
-        pipeline_->deliver(model::bytes_of(region_record(region, boot_now())));
+    for (const auto& region : options_.regions) {
+        auto record = region_record(region, boot_now());
+        pipeline_->deliver(model::writable_bytes_of(record));
+    }
     if (options_.socket) {
         auto server = Server::listen(*options_.socket, *pipeline_);
         if (!server) return std::unexpected(server.error());

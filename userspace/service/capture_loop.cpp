@@ -29,13 +29,17 @@ CaptureLoop::CaptureLoop(std::unique_ptr<Capture> capture, Pipeline& pipeline, C
       on_record_([this](std::span<const std::byte> bytes) { take(bytes); }) {}
 
 void CaptureLoop::take(std::span<const std::byte> bytes) {
-    const auto record = model::decode(bytes);
-    if (const auto* payload = record ? std::get_if<netwatch_payload>(&*record) : nullptr)
-        return payloads_.take(*payload, on_record_);
+    if (model::first_header(bytes).kind == NETWATCH_RECORD_PAYLOAD) {
+        const auto record = model::decode(bytes);
+        if (record) payloads_.take(std::get<netwatch_payload>(*record), on_record_);
+        return;
+    }
+    const std::size_t begin = pending_.size();
     pending_.insert(pending_.end(), bytes.begin(), bytes.end());
     records_since_clock_ = true;
+    const auto record = model::refer(std::span(pending_).subspan(begin));
     if (!record) return;  // counted where it is left out
-    if (const auto* close = std::get_if<netwatch_close>(&*record)) payloads_.forget(close->sock);
+    if (const auto* close = record->get_if<netwatch_close>()) payloads_.forget(close->sock);
     if (tells_failure(*record)) failure_since_clock_ = true;
     context_.note(*record);
     changes_.note(*record);

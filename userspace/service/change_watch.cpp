@@ -233,18 +233,16 @@ ChangeWatch::~ChangeWatch() {
     thread_.join();
 }
 
-void ChangeWatch::note(const model::Record& record) {
+void ChangeWatch::note(model::RecordRef record) {
     if (!netns_paths_.empty()) return;
-    std::visit(
-        [this](const auto& r) {
-            if constexpr (requires { r.process.pid; }) {
-                const std::uint32_t netns = r.header.netns;
-                if (netns == 0 || r.process.pid == 0 || known_.contains(netns)) return;
-                if (noted_.size() >= most_places) return;
-                noted_.try_emplace(netns, r.process.pid, r.process.start_ns, model::text_of(r.process.comm));
-            }
-        },
-        record);
+    record.visit([this](const auto& r) {
+        if constexpr (requires { r.process.pid; }) {
+            const std::uint32_t netns = r.header.netns;
+            if (netns == 0 || r.process.pid == 0 || known_.contains(netns)) return;
+            if (noted_.size() >= most_places) return;
+            noted_.try_emplace(netns, r.process.pid, r.process.start_ns, model::text_of(r.process.comm));
+        }
+    });
 }
 
 std::vector<std::byte> ChangeWatch::exchange() {

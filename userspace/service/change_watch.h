@@ -36,7 +36,7 @@ public:
     ChangeWatch& operator=(const ChangeWatch&) = delete;
 
     // Learns of a namespace and of a process in it.
-    void note(const model::Record& record);
+    void note(model::RecordRef record);
     // The records that were made since the last call.
     [[nodiscard]] std::vector<std::byte> exchange();
 

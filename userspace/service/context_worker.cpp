@@ -51,24 +51,22 @@ ContextWorker::~ContextWorker() {
     thread_.join();
 }
 
-void ContextWorker::note(const model::Record& record) {
-    std::visit(
-        [this](const auto& r) {
-            if constexpr (requires { r.process.cgroup_id; }) note_cgroup(r.process);
-            using R = std::decay_t<decltype(r)>;
-            // conntrack forgets a refused connection with its RST; one that waits for an answer it keeps.
-            if constexpr (std::is_same_v<R, netwatch_connect>) {
-                if (r.outcome == NETWATCH_OUTCOME_ESTABLISHED)
-                    note_connection(r.header, r.tuple, r.process, ask_again_ns);
-            }
-            if constexpr (std::is_same_v<R, netwatch_retransmit>) {
-                if (r.passive == 0) note_connection(r.header, r.tuple, r.process, ask_failing_again_ns);
-            }
-            if constexpr (std::is_same_v<R, netwatch_socket_sample>) {
-                if (r.passive == 0) note_connection(r.header, r.tuple, r.process, ask_again_ns);
-            }
-        },
-        record);
+void ContextWorker::note(model::RecordRef record) {
+    record.visit([this](const auto& r) {
+        if constexpr (requires { r.process.cgroup_id; }) note_cgroup(r.process);
+        using R = std::decay_t<decltype(r)>;
+        // conntrack forgets a refused connection with its RST; one that waits for an answer it keeps.
+        if constexpr (std::is_same_v<R, netwatch_connect>) {
+            if (r.outcome == NETWATCH_OUTCOME_ESTABLISHED)
+                note_connection(r.header, r.tuple, r.process, ask_again_ns);
+        }
+        if constexpr (std::is_same_v<R, netwatch_retransmit>) {
+            if (r.passive == 0) note_connection(r.header, r.tuple, r.process, ask_failing_again_ns);
+        }
+        if constexpr (std::is_same_v<R, netwatch_socket_sample>) {
+            if (r.passive == 0) note_connection(r.header, r.tuple, r.process, ask_again_ns);
+        }
+    });
 }
 
 void ContextWorker::note_cgroup(const netwatch_process& process) {

@@ -32,7 +32,7 @@ public:
 
     // Remembers what there is to find out about a record. Bounded: what has no room is asked when it is seen
     // again.
-    void note(const model::Record& record);
+    void note(model::RecordRef record);
 
     // Hands what was noted to the thread, and returns the records that it has made since the last call.
     [[nodiscard]] std::vector<std::byte> exchange();

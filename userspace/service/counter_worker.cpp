@@ -29,21 +29,19 @@ CounterWorker::~CounterWorker() {
     thread_.join();
 }
 
-void CounterWorker::note(const model::Record& record) {
+void CounterWorker::note(model::RecordRef record) {
     if (!observes_all_) return;
-    std::visit(
-        [this](const auto& r) {
-            if constexpr (requires { r.process.pid; }) {
-                const bool again = r.header.netns == noted_netns_ && r.process.pid == noted_pid_;
-                if (again || r.header.netns == 0 || r.process.pid == 0) return;
-                noted_netns_ = r.header.netns;
-                noted_pid_ = r.process.pid;
-                const std::lock_guard lock(mutex_);
-                if (learned_.size() < most_namespaces || learned_.contains(noted_netns_))
-                    learned_[noted_netns_] = noted_pid_;
-            }
-        },
-        record);
+    record.visit([this](const auto& r) {
+        if constexpr (requires { r.process.pid; }) {
+            const bool again = r.header.netns == noted_netns_ && r.process.pid == noted_pid_;
+            if (again || r.header.netns == 0 || r.process.pid == 0) return;
+            noted_netns_ = r.header.netns;
+            noted_pid_ = r.process.pid;
+            const std::lock_guard lock(mutex_);
+            if (learned_.size() < most_namespaces || learned_.contains(noted_netns_))
+                learned_[noted_netns_] = noted_pid_;
+        }
+    });
 }
 
 std::vector<std::byte> CounterWorker::take() {

@@ -28,7 +28,7 @@ public:
     CounterWorker& operator=(const CounterWorker&) = delete;
 
     // Learns of a namespace, and of a process by which it can be reached. Bounded.
-    void note(const model::Record& record);
+    void note(model::RecordRef record);
 
     // The records made since the last call.
     [[nodiscard]] std::vector<std::byte> take();

@@ -31,19 +31,21 @@ std::string words_of(const model::Incident& incident) {
 
 }  // namespace
 
-bool tells_failure(const model::Record& record) {
-    return std::visit(model::overloaded{
-                          [](const netwatch_connect& c) { return c.outcome == NETWATCH_OUTCOME_FAILED; },
-                          [](const netwatch_close& c) { return c.error != 0 || c.reset_received != 0; },
-                          [](const netwatch_retransmit&) { return true; },
-                          [](const netwatch_reset_received&) { return true; },
-                          [](const netwatch_socket_error&) { return true; },
-                          [](const netwatch_call_failed&) { return true; },
-                          [](const netwatch_neighbor&) { return true; },
-                          [](const netwatch_tls_event& e) { return e.step >= NETWATCH_TLS_ALERT; },
-                          [](const auto&) { return false; },
-                      },
-                      record);
+bool tells_failure(model::RecordRef record) {
+    const model::overloaded tells{
+        [](const netwatch_connect& c) { return c.outcome == NETWATCH_OUTCOME_FAILED; },
+        [](const netwatch_close& c) { return c.error != 0 || c.reset_received != 0; },
+        [](const netwatch_retransmit&) { return true; },
+        [](const netwatch_reset_received&) { return true; },
+        [](const netwatch_socket_error&) { return true; },
+        [](const netwatch_call_failed&) { return true; },
+        [](const netwatch_neighbor&) { return true; },
+        [](const netwatch_tls_event& e) { return e.step >= NETWATCH_TLS_ALERT; },
+        [](const auto&) { return false; },
+    };
+    bool failure = false;
+    record.visit([&](const auto& one) { failure = tells(one); });
+    return failure;
 }
 
 std::map<std::string, std::uint64_t> to_named(const diagnosis::Limits& limits) {
@@ -77,7 +79,8 @@ Pipeline::Pipeline(const netwatch_host& host, const PipelineOptions& options)
         begin_recording(host, options, std::move(resumed));
         if (options.dumps) dumps_ = std::make_unique<IncidentDumps>(state_->path(), *options.dumps);
     }
-    deliver(model::bytes_of(host));
+    netwatch_host first = host;
+    deliver(model::writable_bytes_of(first));
 }
 
 Pipeline::~Pipeline() { broadcast_.close(); }
@@ -110,14 +113,14 @@ void Pipeline::begin_recording(const netwatch_host& host, const PipelineOptions&
     writer_ = std::make_unique<RecordingWriter>(*state_, *options.record, std::move(run));
 }
 
-void Pipeline::deliver(std::span<const std::byte> records) {
+void Pipeline::deliver(std::span<std::byte> records) {
     std::optional<netwatch_clock> clock;
     {
         const std::lock_guard lock(engine_mutex_);
         while (const std::size_t size = model::claimed_size(records)) {
             const auto bytes = records.first(size);
             records = records.subspan(size);
-            const auto record = model::decode(bytes);
+            const auto record = model::refer(bytes);
             if (!record) {
                 spdlog::error("a record was left out: {}", record.error().message);
                 continue;
@@ -125,7 +128,7 @@ void Pipeline::deliver(std::span<const std::byte> records) {
             engine_.observe(*record);
             if (!writer_) continue;
             batch_.insert(batch_.end(), bytes.begin(), bytes.end());
-            if (const auto* told = std::get_if<netwatch_clock>(&*record)) clock = *told;
+            if (const auto* told = record->get_if<netwatch_clock>()) clock = *told;
         }
     }
     if (clock) last_clock_ = *clock;

@@ -37,7 +37,7 @@ struct PipelineOptions {
 };
 
 // Whether a record tells of a failure that ought to be judged at once.
-[[nodiscard]] bool tells_failure(const model::Record& record);
+[[nodiscard]] bool tells_failure(model::RecordRef record);
 
 // Limits of the diagnosis as a recording carries them, and back; what is missing or out of reason is the
 // default.
@@ -53,7 +53,7 @@ public:
     Pipeline& operator=(const Pipeline&) = delete;
 
     // Whole records, one after the other, in the order of their arrival.
-    void deliver(std::span<const std::byte> records);
+    void deliver(std::span<std::byte> records);
     // Ends the stream: what is open is kept, the recording is closed. Once, after the last deliver() and
     // question.
     void finish();

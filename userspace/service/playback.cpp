@@ -97,16 +97,15 @@ core::Result<bool> Playback::step(const AfterRecord& after) {
             if (!more || !*more) return more;
             continue;
         }
-        const auto rest = std::span<const std::byte>(batch_).subspan(offset_);
-        const std::size_t size = model::claimed_size(rest);
-        const auto record = model::decode(rest.first(size));
+        const auto rest = std::span(batch_).subspan(offset_);
+        const auto record = model::refer(rest);
         if (!record) {
             end_part();
             return std::unexpected(damaged(record.error().message));
         }
-        offset_ += size;
-        if (options_.regions && std::holds_alternative<netwatch_region>(*record)) continue;
-        const auto* clock = std::get_if<netwatch_clock>(&*record);
+        offset_ += record->header().size;
+        if (options_.regions && record->get_if<netwatch_region>() != nullptr) continue;
+        const auto* clock = record->get_if<netwatch_clock>();
         // Times are read and written in milliseconds: a CLOCK within that of the end belongs to it.
         const auto end = options_.window.until;
         if (clock != nullptr && end &&

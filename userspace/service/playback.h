@@ -2,7 +2,7 @@
 // A recording through the diagnosis again. Example:
 //
 //     auto playback = service::Playback::open(path, {});
-//     auto done = playback->run([&](const model::Record& record) { … playback->engine().view() … });
+//     auto done = playback->run([&](model::RecordRef record) { … playback->engine().view() … });
 //     for (const auto& incident : playback->incidents()) …
 //
 // Or moment by moment: while (playback->step().value_or(false)) { … playback->engine().view() … }
@@ -45,7 +45,7 @@ public:
     // Errors: the recording is damaged; what came before it counts, and the next call goes on after it, where
     // something follows.
     // `after` is called with each record once the engine has it.
-    using AfterRecord = std::function<void(const model::Record&)>;
+    using AfterRecord = std::function<void(model::RecordRef)>;
     [[nodiscard]] core::Result<bool> step(const AfterRecord& after = {});
     // All the rest. Errors: the first damage; what could be read has been taken in.
     [[nodiscard]] core::Result<void> run(const AfterRecord& after = {});
