@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <limits>
 #include <vector>
 
 #include "cli/command.h"
 #include "cli/config.h"
+#include "cli/past.h"
 #include "recorder/database.h"
 #include "service/host_facts.h"
 #include "support/segment.h"
@@ -289,23 +291,47 @@ TEST(Report, NothingIsLeftOfAPageThatFailed) {
     EXPECT_FALSE(std::filesystem::exists(page + ".new"));
 }
 
-TEST(Export, TellsWhatCouldBeReadOfADamagedRecording) {
-    const support::TemporaryDirectory directory;
+// Its last batch is no frame.
+std::string damaged_recording(const support::TemporaryDirectory& directory) {
     record_refusals(directory / "r.db");
-    {
-        auto database = recorder::Database::open_for_writing(directory / "r.db");
-        ASSERT_TRUE(database);
-        ASSERT_TRUE(
-            database->execute("UPDATE batches SET records = x'00' WHERE id = (SELECT max(id) FROM batches)"));
-    }
-    const std::string recording = directory / "r.db";
-    for (const auto& command : std::vector<std::vector<const char*>>{
-             {"report", recording.c_str(), "-o", "-"}, {"export", recording.c_str(), "--format", "jsonl"}}) {
+    auto database = recorder::Database::open_for_writing(directory / "r.db");
+    EXPECT_TRUE(
+        database &&
+        database->execute("UPDATE batches SET records = x'00' WHERE id = (SELECT max(id) FROM batches)"));
+    return directory / "r.db";
+}
+
+TEST(Damaged, WhatCouldBeReadIsShownAndTheExitCodeTells) {
+    const support::TemporaryDirectory directory;
+    const std::string recording = damaged_recording(directory);
+    for (const auto& command :
+         std::vector<std::vector<const char*>>{{"report", recording.c_str(), "-o", "-"},
+                                               {"export", recording.c_str(), "--format", "jsonl"},
+                                               {"top", "--once", "--file", recording.c_str()},
+                                               {"top", "--once", "--json", "--file", recording.c_str()}}) {
         const auto outcome = netwatch(command);
         EXPECT_EQ(outcome.code, 2);
-        EXPECT_NE(outcome.out.find("port_blocked"), std::string::npos);
+        EXPECT_NE(outcome.out.find("port_blocked"), std::string::npos) << command[0];
         EXPECT_NE(outcome.err.find("damaged"), std::string::npos) << outcome.err;
     }
+}
+
+TEST(Damaged, ADumpHasWhatCouldBeRead) {
+    const support::TemporaryDirectory directory;
+    const std::string recording = damaged_recording(directory);
+    const std::string dump = directory / "dump.db";
+    const auto made = netwatch({"dump", "--file", recording.c_str(), "-o", dump.c_str()});
+    EXPECT_EQ(made.code, 2);
+    EXPECT_NE(made.err.find("incomplete: "), std::string::npos) << made.err;
+    EXPECT_NE(netwatch({"replay", dump.c_str()}).out.find("port_blocked"), std::string::npos);
+}
+
+TEST(Damaged, WhoStepsToItIsTold) {
+    const support::TemporaryDirectory directory;
+    const auto history = recall(damaged_recording(directory), {std::numeric_limits<std::int64_t>::max()}, {});
+    ASSERT_TRUE(history) << history.error().message;
+    EXPECT_TRUE(history->view(history->last()).observer.recording_error);
+    EXPECT_FALSE(history->view(history->moment(history->last(), -1)).observer.recording_error);
 }
 
 TEST(Output, AReaderThatHasGoneIsSuccess) {

@@ -35,7 +35,8 @@ constexpr const char* footer =
     "  netwatch dump --file outage.db --since 03:10 -o part.db   a part of another dump\n"
     "\n"
     "The file is an SQLite database: `sqlite3 outage.db \"SELECT * FROM incidents\"`. docs/recording.md\n"
-    "describes it. TIME: 10m, \"10 minutes ago\", 03:12, \"yesterday 03:12\", 2026-11-22T19:43:07Z; UTC.";
+    "describes it. TIME: 10m, \"10 minutes ago\", 03:12, \"yesterday 03:12\", 2026-11-22T19:43:07Z; UTC.\n"
+    "Exit 2, and what could be read is in the file: a part of the recording is damaged.";
 
 core::Result<core::ExitCode> dump(const Options& options, const Globals& globals) {
     const core::UtcNs now = service::utc_now();
@@ -66,7 +67,7 @@ core::Result<core::ExitCode> dump(const Options& options, const Globals& globals
                made->connections, made->records, static_cast<double>(made->bytes) / (1 << 20));
     if (made->connections_left_out > 0)
         fmt::print(stderr, "  {} connections that ended well are not listed\n", made->connections_left_out);
-    return core::ExitCode::fine;
+    return made->problems.empty() ? core::ExitCode::fine : core::ExitCode::usage;
 }
 
 }  // namespace

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/past.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "present/inert.h"
 #include "recorder/pieces.h"
 #include "service/playback.h"
 #include "top/feed.h"
@@ -24,9 +21,12 @@ core::Result<core::UtcNs> within(const std::filesystem::path& recording, core::U
     return std::clamp(at, span->begins, std::max(span->begins, span->ends));
 }
 
-model::HostView view_of(const service::Playback& playback, const std::filesystem::path& recording) {
+// From the first damage on the view says so.
+model::HostView view_of(const service::Playback& playback, const std::filesystem::path& recording,
+                        const core::Result<void>& damage) {
     auto view = playback.engine().view();
     view.observer.recording = recording.string();
+    if (!damage) view.observer.recording_error = damage.error().message;
     return view;
 }
 
@@ -43,14 +43,15 @@ core::Result<top::History> recall(const std::filesystem::path& recording, core::
     top::History history;
     core::UtcNs next = since;
     core::UtcNs told;
+    core::Result<void> damage;
     for (;;) {
         const auto more = playback->step();
-        if (!more) continue;  // damaged there; what follows may be whole
-        if (!*more) return history;
-        if (playback->at() < next) continue;
+        if (more && !*more) return history;
+        if (!more && damage) damage = std::unexpected(more.error());
+        if (playback->at().ns == 0 || (more && playback->at() < next)) continue;
         next = {playback->at().ns - playback->at().ns % second_ns + second_ns};
         // A second is told once more while it lasts.
-        history.keep(present::narrowed(view_of(*playback, recording), query, top::Question::most_rows,
+        history.keep(present::narrowed(view_of(*playback, recording, damage), query, top::Question::most_rows,
                                        {told.ns - 5 * second_ns}));
         told = playback->at();
     }
@@ -62,11 +63,9 @@ core::Result<model::HostView> recalled_view(const std::filesystem::path& recordi
     auto playback = service::Playback::open(
         recording, {.window = {.since = core::UtcNs{moment->ns - before_ns}, .until = *moment}});
     if (!playback) return std::unexpected(playback.error());
-    auto done = playback->run();
-    auto view = view_of(*playback, recording);
-    if (!done && view.at.ns == 0) return std::unexpected(done.error());
-    if (!done) fmt::print(stderr, "netwatch: incomplete: {}\n", present::inert(done.error().message));
-    return view;
+    const auto done = playback->run();
+    if (!done && playback->at().ns == 0) return std::unexpected(done.error());
+    return view_of(*playback, recording, done);
 }
 
 void Past::ask(std::filesystem::path recording, core::UtcNs around, present::RowQuery query) {

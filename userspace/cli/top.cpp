@@ -24,6 +24,7 @@ struct Options {
     bool json = false;
     std::filesystem::path file;
     std::string at;
+    [[nodiscard]] bool is_of_the_past() const { return !file.empty() || !at.empty(); }
 };
 
 constexpr const char* footer =
@@ -36,11 +37,14 @@ constexpr const char* footer =
     "  sudo netwatch top --at \"10 minutes ago\"   what was recorded; arrows step through it\n"
     "  netwatch top --file outage.db --at 03:12   a dump, at that time";
 
-core::Result<void> print_once(bool json, const present::Style& style, top::Feed& feed) {
+core::Result<void> print_once(const Options& options, const present::Style& style, top::Feed& feed) {
     const auto view = feed.view();
     if (!view) return std::unexpected(view.error());
-    return print(json ? present::to_text(present::to_json(*view), 1) + "\n"
-                      : present::host_text(*view, style));
+    auto printed = print(options.json ? present::to_text(present::to_json(*view), 1) + "\n"
+                                      : present::host_text(*view, style));
+    if (printed && options.is_of_the_past() && view->observer.recording_error)
+        return core::usage_error(*view->observer.recording_error, "what could be read of it is shown");
+    return printed;
 }
 
 // When a recording is to be shown: without --at its end.
@@ -61,21 +65,21 @@ core::Result<core::ExitCode> run_top(const Options& options, const Globals& glob
     const auto style = present::detect_style(STDOUT_FILENO, globals.no_color);
     top::TopOptions how{.style = style};
     std::unique_ptr<top::Feed> feed;
-    if (options.file.empty() && options.at.empty()) {
-        bool embedded = false;
-        auto live = open_feed(globals, embedded, options.once ? Keeps::nothing : Keeps::recording);
-        if (!live) return std::unexpected(live.error());
-        feed = std::move(*live);
-    } else {
+    if (options.is_of_the_past()) {
         const auto recording =
             options.file.empty() ? globals.state_dir.value_or(service::default_state_dir) : options.file;
         const auto at = moment_of(options, recording);
         if (!at) return std::unexpected(at.error());
         how.begin_at = *at;
         feed = recorded_feed(recording, *at);
+    } else {
+        bool embedded = false;
+        auto live = open_feed(globals, embedded, options.once ? Keeps::nothing : Keeps::recording);
+        if (!live) return std::unexpected(live.error());
+        feed = std::move(*live);
     }
-    const auto done = options.once || !top::is_live_terminal() ? print_once(options.json, style, *feed)
-                                                               : top::run(how, *feed);
+    const auto done =
+        options.once || !top::is_live_terminal() ? print_once(options, style, *feed) : top::run(how, *feed);
     if (!done) return std::unexpected(done.error());
     return core::ExitCode::fine;
 }
