@@ -26,6 +26,7 @@ static __always_inline void fill_retransmit(struct netwatch_retransmit *record, 
     fill_tuple_tcp(&record->tuple, tp);
     record->state = sk->__sk_common.skc_state;
     record->retransmits = tp->inet_conn.icsk_retransmits;
+    record->packets_out = tp->packets_out;
     record->soft_error = sk->sk_err_soft;
     record->passive = NETWATCH_PASSIVE_UNKNOWN;
     if (!state) return;

@@ -43,12 +43,11 @@ public:
         clocks_until(support::boot_ns(seconds));
     }
 
-    void play(diagnosis::Engine& engine) const {
+    void play(diagnosis::Engine& engine) {
         for (std::size_t at = 0; at < bytes_.size();) {
-            const auto rest = std::span<const std::byte>(bytes_).subspan(at);
-            const auto record = rest.first(model::claimed_size(rest));
-            engine.observe(*model::decode(record));
-            at += record.size();
+            const auto record = model::refer(std::span(bytes_).subspan(at));
+            engine.observe(*record);
+            at += record->header().size;
         }
     }
     [[nodiscard]] std::int64_t records() const { return records_; }
@@ -76,7 +75,7 @@ void healthy_connections(benchmark::State& state) {
     const auto destinations = static_cast<int>(state.range(0));
     Story story;
     for (int i = 0; i < connections; ++i) story.connects(i / 1000.0, endpoint(i % destinations));
-    const Stream stream(story, 11);
+    Stream stream(story, 11);
     for (auto _ : state) {
         diagnosis::Engine engine;
         stream.play(engine);
@@ -94,7 +93,7 @@ void refused_connections(benchmark::State& state) {
     const auto destinations = static_cast<int>(state.range(0));
     Story story;
     for (int i = 0; i < connections; ++i) story.is_refused(i / 1000.0, endpoint(i % destinations));
-    const Stream stream(story, 11);
+    Stream stream(story, 11);
     for (auto _ : state) {
         diagnosis::Engine engine;
         stream.play(engine);
@@ -117,7 +116,7 @@ void live_connections(benchmark::State& state) {
             story.look(second, flow);
         }
     }
-    const Stream stream(story, 11);
+    Stream stream(story, 11);
     for (auto _ : state) {
         diagnosis::Engine engine;
         stream.play(engine);
@@ -140,7 +139,7 @@ void memory_of_destinations(benchmark::State& state) {
     for (int round = 0; round < times; ++round)
         for (int i = 0; i < destinations; ++i)
             story.connects(round * 60 + i * 60.0 / destinations, endpoint(i));
-    const Stream stream(story, 60 * times + 1);
+    Stream stream(story, 60 * times + 1);
     double bytes = 0;
     for (auto _ : state) {
         const double before = heap_bytes();

@@ -427,6 +427,38 @@ TEST_F(SensorTest, MoreNamespacesThanFitAreRefused) {
     EXPECT_EQ(opened.error().exit_code, core::ExitCode::usage);
 }
 
+// One of several is sent before a peer that does not read has to acknowledge them.
+TEST_F(SensorTest, TellsHowManySegmentsAProbeIsAbout) {
+    open();
+    const auto address = ipv4("127.0.0.1", 7010);
+    const auto listener = listen_on(address);
+    const auto client = connect_to(address);
+    ASSERT_EQ(client.error, 0);
+    const int on = 1;
+    ::setsockopt(client.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const core::Fd server(::accept(listener.get(), nullptr, nullptr));
+    const auto ask_and_answer = [&](unsigned wait_us) {
+        char text[8];
+        ASSERT_EQ(::write(client.socket.get(), "a", 1), 1);
+        ASSERT_EQ(::write(client.socket.get(), "b", 1), 1);
+        ::usleep(wait_us);
+        for (ssize_t asked = 0; asked < 2;) asked += std::max<ssize_t>(::read(server.get(), text, 2), 0);
+        ASSERT_EQ(::write(server.get(), "answer", 6), 6);
+        ASSERT_EQ(::read(client.socket.get(), text, sizeof text), 6);
+    };
+    std::vector<netwatch_retransmit> probes;
+    for (int attempt = 0; attempt < 20 && probes.empty(); ++attempt) {
+        // Whoever answers at once is left time to, the next time.
+        for (int quick = 0; quick < 5; ++quick) ask_and_answer(0);
+        ask_and_answer(150'000);
+        drain();
+        probes = all<netwatch_retransmit>();
+    }
+    ASSERT_FALSE(probes.empty());
+    EXPECT_EQ(probes[0].why, NETWATCH_RETRANSMIT_TAIL_PROBE);
+    EXPECT_EQ(probes[0].packets_out, 2U);
+}
+
 TEST_F(SensorTest, WithoutAnyOneFeatureConnectionsAreStillSeen) {
     for (const auto feature : feature_names()) {
         SCOPED_TRACE(feature);

@@ -81,7 +81,14 @@ async def read_response(reader) -> str:
 
 
 async def request(
-    streams, host: str, port: int, path: str, timeout: float, body: bytes = b"", last: bool = False
+    streams,
+    host: str,
+    port: int,
+    path: str,
+    timeout: float,
+    body: bytes = b"",
+    last: bool = False,
+    apart: bool = False,
 ) -> bool:
     """One request on an open connection. True when the connection can be used again."""
     reader, writer = streams
@@ -92,7 +99,8 @@ async def request(
     head += f"Content-Length: {len(body)}\r\n\r\n"
     try:
         async with asyncio.timeout(timeout):
-            writer.write(head.encode() + body)
+            for piece in (head.encode(), body) if apart else (head.encode() + body,):
+                writer.write(piece)  # at once, as a segment of its own
             await writer.drain()
             answer = await read_response(reader)
     except FAILURES as error:
@@ -116,7 +124,7 @@ class Client:
         self.options = options
         self.rng = random.Random(f"client {options.seed}")
         self.body = (
-            bytes(self.rng.randrange(256) for _ in range(1024)) * (options.size // 1024)
+            (bytes(self.rng.randrange(256) for _ in range(1024)) * (options.size // 1024 + 1))[: options.size]
             if options.size
             else b""
         )
@@ -169,7 +177,13 @@ class Client:
             while usable:
                 await self.pause()
                 usable = await request(
-                    streams, host, port, self.options.path, self.options.timeout, self.body
+                    streams,
+                    host,
+                    port,
+                    self.options.path,
+                    self.options.timeout,
+                    self.body,
+                    apart=self.options.apart,
                 )
             if streams:
                 await close(streams)
@@ -409,6 +423,7 @@ def main() -> int:
     parser.add_argument("--path", default="/")
     parser.add_argument("--limit", help="curl's own limit of its rate")
     parser.add_argument("--size", type=int, default=0, help="bytes of a request body")
+    parser.add_argument("--apart", type=int, default=0, help="1: head and body are written apart")
     parser.add_argument("--seed", default="0")
     options = parser.parse_args()
     if options.mode == "race":

@@ -106,6 +106,13 @@ HEALTHY: list[Scenario] = [
         _nothing,
         watch_s=17.0,
     ),
+    _healthy(
+        "busy_reader",
+        "requests of two segments to a service that is slow to read them",
+        world.busy_reader_load,
+        _nothing,
+        watch_s=17.0,
+    ),
     _healthy("heavy_udp", "much UDP, some to nobody", world.udp_load, _nothing, watch_s=9.0),
     _healthy(
         "agent_asleep",

@@ -3,7 +3,8 @@
 
 It answers GET with a short body, reads POST bodies to their end, takes a NOTE in silence, and waits `delay_s` before
 each answer (null: it never answers): the request is acknowledged at once by the kernel, the application is late. Between
-two pieces of a body of 64 KiB it rests for `pause_s`. Connections beyond `limit` it accepts and ends at once. A connection
+two pieces of a body of 64 KiB it rests for `pause_s`. For `busy_s` it computes before each answer, and reads nothing
+meanwhile. Connections beyond `limit` it accepts and ends at once. A connection
 on which nothing is asked for `idle_reset_s` it resets, and one that has had `answers_then_reset` answers. It prints
 "listening" when it is.
 
@@ -18,12 +19,14 @@ import json
 import socket
 import struct
 import sys
+import time
 
 
 class Service:
     def __init__(self):
         self.delay_s: float | None = 0.0
         self.pause_s = 0.0
+        self.busy_s = 0.0
         self.limit: int | None = None
         self.open = 0
         self.idle_reset_s: float | None = None
@@ -59,6 +62,8 @@ class Service:
                     await asyncio.sleep(0.1)
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
+                if self.busy_s:
+                    time.sleep(self.busy_s)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nan answer of 23 bytes.\n")
                 await writer.drain()
                 answers += 1

@@ -136,6 +136,10 @@ class Service:
         """How long it rests between two pieces of a request's body."""
         self._set(pause_s=pause_s)
 
+    def set_busy(self, busy_s: float) -> None:
+        """For how long it computes, and reads nothing, before each answer."""
+        self._set(busy_s=busy_s)
+
     def set_limit(self, limit: int | None) -> None:
         """How many connections it serves at once; None: any number."""
         self._set(limit=limit)

@@ -319,6 +319,15 @@ def slow_reader_load(lab: Lab) -> None:
     lab.service.set_pause(round(lab.rng.uniform(0.11, 0.19), 2))
 
 
+def busy_reader_load(lab: Lab) -> None:
+    """Small requests whose head and body are written apart, to a service of one thread that computes a lot."""
+    lab.nginx_on(*lab.others)
+    lab.service = Service(lab.rig, lab.victim, lab.ports[:1])
+    lab.service.set_busy(round(lab.rng.uniform(0.012, 0.024), 3))
+    lab.client("keep", [lab.at(lab.victim, lab.ports[0])], count=5, rate=lab.rate(2.7, 4.3), size=120, apart=1)
+    lab.background()
+
+
 def one_process_load(lab: Lab) -> None:
     """The first client is the one to be hit, and one of many."""
     lab.nginx_on(*SERVERS)

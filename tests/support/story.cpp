@@ -391,6 +391,18 @@ Story& Story::times_out(double at, const Flow& flow, std::uint8_t in_a_row, int 
     return add(record);
 }
 
+Story& Story::probes(double at, const Flow& flow, std::uint32_t packets_out) {
+    auto record = model::make_record<netwatch_retransmit>(boot_ns(at), story_netns);
+    record.sock = flow.sock;
+    record.tuple = tuple_of(flow);
+    record.process = process_of(flow.who);
+    record.why = NETWATCH_RETRANSMIT_TAIL_PROBE;
+    record.state = tcp_established;
+    record.packets_out = packets_out;
+    record.passive = flow.passive ? 1 : 0;
+    return add(record);
+}
+
 Story& Story::walk_ends(double at) {
     auto record = model::make_record<netwatch_walk_end>(boot_ns(at));
     record.started_ns = boot_ns(at - 0.01);

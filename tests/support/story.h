@@ -117,6 +117,8 @@ public:
     // An unanswered RTO of it, the n-th in a row.
     // `soft_error`: the errno of an ICMP error that came since the last acknowledgement.
     Story& times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error = 0, int soft_error = 0);
+    // A tail-loss probe of it, with so many segments in flight.
+    Story& probes(double at, const Flow& flow, std::uint32_t packets_out);
     Story& walk_ends(double at);
 
     Story& neighbor_fails(double at, std::string_view ip);

@@ -222,6 +222,47 @@ TEST(DiagnosisLoss, NeedlessRetransmissionsOfATimerAreLostAcknowledgements) {
     EXPECT_EQ(watch.alarm().cause, "reverse");
 }
 
+// Requests of two segments to a service that is slow to read them.
+TEST(DiagnosisLoss, NeedlessProbesOfSeveralSegmentsAreLateAcknowledgements) {
+    const auto story_with = [](std::uint32_t packets_out) {
+        Story story;
+        std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
+        for (int second = 1; second <= 40; ++second) {
+            for (Flow& flow : flows) {
+                flow.sends(40, 5);
+                flow.counters.dsack_dups += 5;
+                for (int i = 0; i < 5; ++i) story.probes(second - 0.9 + i * 0.1, flow, packets_out);
+                story.look(second, flow);
+            }
+        }
+        return story;
+    };
+    EXPECT_THAT(alarms_after(story_with(2), 40), IsEmpty());
+    // For one segment a probe waits long enough.
+    EXPECT_THAT(alarms_after(story_with(1), 40), Contains(FailureType::packet_loss));
+    EXPECT_THAT(alarms_after(story_with(0), 40), Contains(FailureType::packet_loss)) << "not known";
+}
+
+// rto_min of a route, or tcp_rto_min_us.
+TEST(DiagnosisLoss, NeedlessRetransmissionsOfAShortTimeoutAreLateAcknowledgements) {
+    const auto story_with = [](std::uint32_t rto_jiffies) {
+        Story story;
+        std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
+        for (int second = 1; second <= 40; ++second) {
+            for (Flow& flow : flows) {
+                flow.sends(40, 2);
+                flow.counters.dsack_dups += 2;
+                flow.counters.rto_jiffies = rto_jiffies;
+                for (int i = 0; i < 2; ++i) story.times_out(second - 0.5 + i * 0.1, flow, 1);
+                story.look(second, flow);
+            }
+        }
+        return story;
+    };
+    EXPECT_THAT(alarms_after(story_with(5), 40), IsEmpty());
+    EXPECT_THAT(alarms_after(story_with(51), 40), Contains(FailureType::packet_loss));
+}
+
 TEST(DiagnosisLoss, NeedlessRetransmissionsThatOvertakenSegmentsCausedAreNone) {
     EXPECT_THAT(alarms_after(needless_retransmissions(false), 40), IsEmpty());
 }

@@ -50,6 +50,12 @@ void CallGraph::calls(const netwatch_process& process, std::string_view cgroup_p
     if (server != servers_.end()) note(server->second.called, called_kept, called, at);
 }
 
+bool CallGraph::knows(const DestinationKey& listener) const {
+    return std::ranges::any_of(servers_, [&](const auto& entry) {
+        return std::ranges::find(entry.second.listeners, listener, &Use::key) != entry.second.listeners.end();
+    });
+}
+
 bool CallGraph::leads(const DestinationKey& listener, const DestinationKey& called,
                       core::BootNs since) const {
     const auto uses = [&](const std::vector<Use>& list, const DestinationKey& key, core::BootNs from) {

@@ -25,6 +25,8 @@ public:
     void calls(const netwatch_process& process, std::string_view cgroup_path, const DestinationKey& called,
                core::BootNs at);
 
+    // Somebody on this host serves it.
+    [[nodiscard]] bool knows(const DestinationKey& listener) const;
     // Does whoever serves `listener` call `called`, and did so since?
     [[nodiscard]] bool leads(const DestinationKey& listener, const DestinationKey& called,
                              core::BootNs since) const;

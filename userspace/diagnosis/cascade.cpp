@@ -52,16 +52,23 @@ std::vector<DestinationKey> listeners_of(const Scene& scene, const DestinationKe
 // earliest.
 const IncidentBook::Entry* IncidentBook::passes_on_to(const Entry& entry, const Scene& scene) const {
     if (!may_be_passed_on(entry.incident)) return nullptr;
-    const core::BootNs called_since = entry.onset_ns - std::min(entry.onset_ns, call_remembered_ns);
-    const auto calls = [&](const DestinationKey& key, const Entry& cause) {
+    struct Served {
+        DestinationKey key;
+        DestinationKey listener;  // on this host
+    };
+    std::vector<Served> served;
+    for (const DestinationKey& key : entry.members) {
         for (const DestinationKey& listener : listeners_of(scene, key)) {
-            const bool leads = std::ranges::any_of(cause.members, [&](DestinationKey called) {
-                called.perspective = model::Perspective::client;
-                return called != key && scene.calls.leads(listener, called, called_since);
-            });
-            if (leads) return true;
+            if (scene.calls.knows(listener)) served.push_back({key, listener});
         }
-        return false;
+    }
+    if (served.empty()) return nullptr;
+    const core::BootNs called_since = entry.onset_ns - std::min(entry.onset_ns, call_remembered_ns);
+    const auto calls = [&](const Served& one, const Entry& cause) {
+        return std::ranges::any_of(cause.members, [&](DestinationKey called) {
+            called.perspective = model::Perspective::client;
+            return called != one.key && scene.calls.leads(one.listener, called, called_since);
+        });
     };
     const Entry* earliest = nullptr;
     for (const Entry& cause : entries_) {
@@ -70,7 +77,7 @@ const IncidentBook::Entry* IncidentBook::passes_on_to(const Entry& entry, const 
         const bool in_time = cause.onset_ns <= entry.onset_ns + cascade_slack_ns &&
                              entry.onset_ns <= cause.onset_ns + cascade_span_ns;
         if (!counts || !in_time || (earliest != nullptr && earliest->onset_ns <= cause.onset_ns)) continue;
-        if (std::ranges::any_of(entry.members, [&](const auto& key) { return calls(key, cause); }))
+        if (std::ranges::any_of(served, [&](const Served& one) { return calls(one, cause); }))
             earliest = &cause;
     }
     return earliest;

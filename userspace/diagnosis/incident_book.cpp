@@ -631,6 +631,7 @@ void IncidentBook::apply(const std::vector<Finding>& findings, const Scene& scen
         if (entry.active()) check_life(entry, scene);
     }
     forget_surplus();
+    note_needed();
 }
 
 void IncidentBook::resume(std::vector<model::Incident> incidents) {
@@ -653,6 +654,7 @@ void IncidentBook::resume(std::vector<model::Incident> incidents) {
         entry.incident = std::move(incident);
         entry.told = telling(entry.incident);
     }
+    note_needed();
 }
 
 void IncidentBook::forget_surplus() {
@@ -704,9 +706,13 @@ const model::Incident* IncidentBook::explaining(const DestinationKey& key) const
     return best == nullptr ? nullptr : &best->incident;
 }
 
-bool IncidentBook::needs(const DestinationKey& key) const {
-    return std::ranges::any_of(entries_,
-                               [&](const Entry& e) { return e.active() && e.members.contains(key); });
+bool IncidentBook::needs(const DestinationKey& key) const { return needed_.contains(key); }
+
+void IncidentBook::note_needed() {
+    needed_.clear();
+    for (const Entry& entry : entries_) {
+        if (entry.active()) needed_.insert(entry.members.begin(), entry.members.end());
+    }
 }
 
 std::vector<AddressKey> IncidentBook::lossy_addresses() const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "diagnosis/finding.h"
@@ -88,8 +89,11 @@ private:
     void resolve(Entry& entry, model::Resolution how, const Scene& scene);
     void forget_surplus();
 
+    void note_needed();
+
     std::size_t capacity_;
-    std::vector<Entry> entries_;  // in the order of opening
+    std::vector<Entry> entries_;                                  // in the order of opening
+    std::unordered_set<DestinationKey, DestinationHash> needed_;  // members of the active ones
 };
 
 }  // namespace netwatch::diagnosis

@@ -13,6 +13,7 @@ constexpr std::uint64_t same_request_ns = 20 * core::ns_per_ms;  // two readings
 constexpr std::uint64_t rest_ns = 50 * core::ns_per_ms;          // an exchange is over then
 constexpr std::uint32_t enough_turns = 10;
 constexpr std::uint8_t heard_acknowledgement = 1;
+constexpr std::uint64_t late_acknowledgement_ns = 200 * core::ns_per_ms;
 constexpr double told_from_us = 1e6;  // a shorter wait at a look says too little of how long it became
 constexpr std::uint32_t queue_floor_us = 5'000;  // on a LAN any ratio of round trips explodes
 
@@ -123,8 +124,13 @@ std::uint32_t needless(const Socket& socket, const netwatch_tcp_counters& now, c
         since(now.rwnd_limited_jiffies, socket.rwnd_limited_jiffies) * core::ns_per_s / hz;
     const bool out_of_window = limited_ns * short_of_window > since(at, socket.last_look);
     if (longer || out_of_window || now.reord_seen != socket.reord_seen) return 0;
-    return std::min(since(now.dsack_dups, socket.dsack_dups),
-                    socket.timer_retransmits + socket.timer_retransmits_before);
+    // A peer that is slow to read keeps its acknowledgement back for up to 200 ms. A timeout that is made
+    // shorter than that (rto_min) does not wait for it, nor does a probe that is about more than a single
+    // segment (RFC 8985, 7.2).
+    if (now.rto_jiffies != 0 && now.rto_jiffies * core::ns_per_s / hz < late_acknowledgement_ns) return 0;
+    const std::uint32_t early = socket.early_probes + socket.early_probes_before;
+    return std::min(since(since(now.dsack_dups, socket.dsack_dups), early),
+                    since(socket.timer_retransmits + socket.timer_retransmits_before, early));
 }
 
 // A peer that takes less than a segment lets none come: the kernel then only probes (RFC 9293, 3.8.6.1).
@@ -261,6 +267,7 @@ void remember(Socket& socket, const netwatch_tcp_counters& counters, core::BootN
     socket.rcv_mss_bytes = counters.rcv_mss_bytes;
     socket.rwnd_limited_jiffies = counters.rwnd_limited_jiffies;
     socket.timer_retransmits_before = std::exchange(socket.timer_retransmits, 0);
+    socket.early_probes_before = std::exchange(socket.early_probes, 0);
     socket.looked_at = true;
 }
 

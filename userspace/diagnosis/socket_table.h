@@ -57,6 +57,8 @@ struct Socket {
     std::uint32_t segments_twice = 0;
     std::uint32_t timer_retransmits = 0;         // since the last look
     std::uint32_t timer_retransmits_before = 0;  // between the two looks before; their DSACKs may come now
+    std::uint32_t early_probes = 0;  // of them, those that leave the peer no time to acknowledge late
+    std::uint32_t early_probes_before = 0;
     std::uint32_t delivered = 0;
     std::uint32_t mss_bytes = 0;
     std::uint32_t pmtu_bytes = 0;

@@ -316,6 +316,8 @@ void Engine::State::take(const netwatch_retransmit& record) {
     Socket* socket = record.why == NETWATCH_RETRANSMIT_SYN ? nullptr : sockets_.find(record.sock);
     if (socket != nullptr && record.error < 0) ++socket->local_retransmits;
     if (socket != nullptr && record.why != NETWATCH_RETRANSMIT_FAST) ++socket->timer_retransmits;
+    if (socket != nullptr && record.why == NETWATCH_RETRANSMIT_TAIL_PROBE && record.packets_out > 1)
+        ++socket->early_probes;
     if (is_passive(record.passive, record.tuple, record.header.netns))
         return;  // clients go away as they please
     Destination* destination =

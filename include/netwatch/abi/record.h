@@ -253,7 +253,7 @@ struct netwatch_retransmit {
     __u8 retransmits;
     __u8 passive;
     __s32 soft_error;
-    __u32 reserved;
+    __u32 packets_out; /* segments in flight, this one among them; 0: not known (recordings of before) */
 };
 
 struct netwatch_synack_retransmit {
