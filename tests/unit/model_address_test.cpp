@@ -36,6 +36,18 @@ TEST(ModelAddress, OtherTextsAreNone) {
     EXPECT_FALSE(IpAddress::parse(std::string_view("10.1.2.3\0x", 10))) << "a NUL inside";
 }
 
+TEST(ModelAddress, AreOrderedByTheirBytes) {
+    const char* const in_order[] = {"::",       "0.0.0.1",    "9.255.255.255", "10.0.0.1",
+                                    "10.0.1.0", "10.1.0.0",   "200.0.0.0",     "::1:0:0:1",
+                                    "1::",      "2001:db8::", "fe80::1"};
+    for (std::size_t i = 0; i < std::size(in_order); ++i) {
+        for (std::size_t j = 0; j < std::size(in_order); ++j) {
+            EXPECT_EQ(*IpAddress::parse(in_order[i]) <=> *IpAddress::parse(in_order[j]), i <=> j)
+                << in_order[i] << " and " << in_order[j];
+        }
+    }
+}
+
 TEST(ModelAddress, Kinds) {
     EXPECT_TRUE(IpAddress::parse("127.8.0.1")->is_loopback());
     EXPECT_TRUE(IpAddress::parse("::1")->is_loopback());

@@ -36,7 +36,13 @@ public:
     [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
     // RFC 5952 for IPv6, dotted quad for IPv4 and mapped addresses.
     [[nodiscard]] std::string to_string() const;
-    auto operator<=>(const IpAddress&) const = default;
+    // In the order of their bytes.
+    std::strong_ordering operator<=>(const IpAddress& other) const {
+        const auto [high, low] = halves();
+        const auto [other_high, other_low] = other.halves();
+        if (high != other_high) return in_order(high) <=> in_order(other_high);
+        return in_order(low) <=> in_order(other_low);
+    }
     bool operator==(const IpAddress& other) const { return halves() == other.halves(); }
     // As two words of the host's byte order: for hashes.
     [[nodiscard]] std::array<std::uint64_t, 2> halves() const {
@@ -44,6 +50,9 @@ public:
     }
 
 private:
+    static std::uint64_t in_order(std::uint64_t word) {
+        return std::endian::native == std::endian::little ? std::byteswap(word) : word;
+    }
     std::array<std::uint8_t, 16> bytes_{};
 };
 
