@@ -83,6 +83,38 @@ TEST(DiagnosisLoss, LossesThatComeTogetherAreBursty) {
     EXPECT_EQ(watch.alarm().cause, "bursty");
 }
 
+// Healed, but for what any path loses now and then.
+TEST(DiagnosisLoss, AStrayLossLongAfterTheOthersMakesNoRun) {
+    PathQuality quality;
+    for (int second = 1; second <= 25; ++second) {
+        FlowDelta delta;
+        delta.at = support::boot_ns(second);
+        delta.segments = 1'000;
+        for (int flow = 0; flow < 4; ++flow) {
+            delta.lost = second <= 10 ? 50 : second == 20 && flow == 0 ? 1 : 0;
+            quality.add(delta);
+        }
+    }
+    ASSERT_TRUE(quality.scatter(support::boot_ns(25)));
+    EXPECT_LT(*quality.scatter(support::boot_ns(25)), 2.5);
+}
+
+TEST(DiagnosisLoss, StrayLossesOfABusyPathDoNotHoldItOpen) {
+    const auto healed_with = [](std::int32_t stray) {
+        PathQuality quality;
+        for (int second = 1; second <= 20; ++second) {
+            FlowDelta delta;
+            delta.at = support::boot_ns(second);
+            delta.segments = 2'000;
+            delta.lost = second <= 10 ? 60 : stray;
+            quality.add(delta);
+        }
+        return quality.healed(support::boot_ns(20));
+    };
+    EXPECT_TRUE(healed_with(1));
+    EXPECT_FALSE(healed_with(20));
+}
+
 // Small requests all the time, and every fifth second more than passes.
 std::uint32_t bursts(int second) { return second % 5 == 0 ? 400 : 40; }
 

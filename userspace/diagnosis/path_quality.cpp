@@ -93,6 +93,8 @@ void PathQuality::add(const FlowDelta& delta) {
 
     if (delta.lost > 0 || lost_in > 0 || (delta.needless > 0 && needless_.alarms(delta.at))) {
         last_loss_at_ = delta.at;
+        const double share = std::max(sum.loss_share().value_or(0), sum.loss_in_share().value_or(0));
+        if (share >= healthy_share) unhealthy_at_ = delta.at;
         const Window recent = window(delta.at, judged_span_ns);
         last_share_ = std::max(recent.loss_share().value_or(0), recent.loss_in_share().value_or(0));
     }
@@ -198,11 +200,21 @@ core::BootNs PathQuality::onset(core::BootNs now) const {
 }
 
 std::optional<double> PathQuality::scatter(core::BootNs now) const {
+    std::int64_t lost = 0;
+    std::int64_t lossy = 0;
+    for (const Second& second : seconds_) {
+        if (second.at + judged_span_ns < now || second.sum.lost <= 0) continue;
+        lost += second.sum.lost;
+        ++lossy;
+    }
+    // From the first loss to the last. A single one that is lost long before or after the others is no part
+    // of a run.
+    constexpr std::int64_t stray = 10;
     Scatter all;
     Scatter since_loss;
     for (const Second& second : seconds_) {
         if (second.at + judged_span_ns < now) continue;
-        if (second.sum.lost > 0) {
+        if (second.sum.lost > 0 && second.sum.lost * stray * lossy >= lost) {
             all += since_loss;
             since_loss = second.scatter;
         } else if (!since_loss.empty()) {
@@ -223,7 +235,7 @@ std::optional<RateLimit> PathQuality::look_for_limit() const {
 }
 
 bool PathQuality::healed(core::BootNs now) const {
-    if (last_loss_at_ + quiet_ns > now) return false;
+    if (unhealthy_at_ + quiet_ns > now) return false;
     return recovery_ >= healed_odds;
 }
 

@@ -145,6 +145,7 @@ private:
     ShareTest arrivals_;
     Recent<Second> seconds_;
     core::BootNs last_loss_at_ = 0;
+    core::BootNs unhealthy_at_ = 0;        // when more was lost in a second than a healthy path may lose
     double last_share_ = 0;                // of the span judged, at the last loss
     std::optional<RateLimit> rate_limit_;  // as of the last loss
     double recovery_ = 0;  // log likelihood of a healthy path against one that loses that share
