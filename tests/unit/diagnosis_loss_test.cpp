@@ -327,6 +327,17 @@ TEST(DiagnosisLoss, BothWays) {
     EXPECT_EQ(watch.alarm().cause, "both");
 }
 
+TEST(DiagnosisLoss, BothWaysWhereItLengthensTheRoundTrips) {
+    Watch watch(two_flows(40, [](Flow& flow, int second) {
+        flow.sends(100, second >= 10 ? 25 : 0);
+        flow.receives(400, second >= 10 ? 80 : 0);
+        flow.counters.hole_bytes = second >= 10 ? 1 : 0;
+        flow.counters.srtt_us = second >= 10 ? 140'000 : 20'000;
+    }));
+    watch.until(40);
+    EXPECT_EQ(watch.alarm().cause, "both");
+}
+
 TEST(DiagnosisLoss, ADeadPathIsNotALossyOne) {
     // Data was in flight when the path died: retransmissions, and nothing delivered.
     const auto story = two_flows(40, [](Flow& flow, int second) {

@@ -162,7 +162,8 @@ bool PathQuality::forward_alarms(core::BootNs now) const {
     const core::BootNs then = std::min(now, last_loss_at_);
     const Window recent = window(then, judged_span_ns);
     if (!recent.lasts() || recent.lossy_flow_seconds < enough_flow_seconds) return false;
-    const bool queue = recent.queue_full_flow_seconds * 2 > recent.lossy_flow_seconds;
+    // Where answers and acknowledgements are lost, too, they lengthen the round trips.
+    const bool queue = recent.queue_full_flow_seconds * 2 > recent.lossy_flow_seconds && !reverse_alarms(now);
     // Where most is sent again for having been overtaken, not each needless retransmission is disproved: one
     // acknowledgement has room for the latest of them.
     const Window latest = window(then, reordering_span_ns);
