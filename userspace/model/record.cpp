@@ -105,7 +105,7 @@ core::Result<RecordRef> refer(std::span<std::byte> bytes) {
 }
 
 core::Result<Record> decode(std::span<const std::byte> bytes) {
-    alignas(record_alignment) std::array<std::byte, largest_record> copy;
+    alignas(record_alignment) std::array<std::byte, largest_record> copy{};
     const std::size_t size = std::min(bytes.size(), copy.size());
     std::ranges::copy(bytes.first(size), copy.begin());
     const auto record = refer(std::span(copy).first(size));

@@ -59,7 +59,7 @@ model::Connection& Connections::alive(std::uint64_t sock, std::uint32_t netns) {
         return known->second->connection;
     }
     if (order_.size() >= most_alive_) {
-        ended_.push_back(std::move(order_.front().connection));
+        ended_.push_back(order_.front().connection);
         by_sock_.erase(order_.front().sock);
         order_.pop_front();
     }
@@ -71,7 +71,7 @@ model::Connection& Connections::alive(std::uint64_t sock, std::uint32_t netns) {
 
 void Connections::end(std::uint64_t sock) {
     const auto known = by_sock_.find(sock);
-    ended_.push_back(std::move(known->second->connection));
+    ended_.push_back(known->second->connection);
     order_.erase(known->second);
     by_sock_.erase(known);
 }
@@ -152,7 +152,7 @@ void Connections::fold(const netwatch_socket_sample& record, const core::ClockAn
 
 std::vector<model::Connection> Connections::take_rest() {
     auto rest = std::exchange(ended_, {});
-    for (auto& each : order_) rest.push_back(std::move(each.connection));
+    for (const auto& each : order_) rest.push_back(each.connection);
     order_.clear();
     by_sock_.clear();
     return rest;
