@@ -362,6 +362,17 @@ Story& Story::resets_late_segment(double at, const Flow& flow) {
     return add(record);
 }
 
+netwatch_retransmit Story::retransmission_of(double at, const Flow& flow, std::uint8_t why) {
+    auto record = model::make_record<netwatch_retransmit>(boot_ns(at), story_netns);
+    record.sock = flow.sock;
+    record.tuple = tuple_of(flow);
+    record.process = process_of(flow.who);
+    record.why = why;
+    record.state = tcp_established;
+    record.passive = flow.passive ? 1 : 0;
+    return record;
+}
+
 netwatch_close Story::end_of(double at, const Flow& flow, bool reset) {
     auto record = model::make_record<netwatch_close>(boot_ns(at), story_netns);
     record.sock = flow.sock;
@@ -378,28 +389,16 @@ netwatch_close Story::end_of(double at, const Flow& flow, bool reset) {
 }
 
 Story& Story::times_out(double at, const Flow& flow, std::uint8_t in_a_row, int error, int soft_error) {
-    auto record = model::make_record<netwatch_retransmit>(boot_ns(at), story_netns);
-    record.sock = flow.sock;
-    record.tuple = tuple_of(flow);
-    record.process = process_of(flow.who);
+    auto record = retransmission_of(at, flow, NETWATCH_RETRANSMIT_RTO);
     record.error = error;
     record.soft_error = soft_error;
-    record.why = NETWATCH_RETRANSMIT_RTO;
-    record.state = tcp_established;
     record.retransmits = in_a_row;
-    record.passive = flow.passive ? 1 : 0;
     return add(record);
 }
 
 Story& Story::probes(double at, const Flow& flow, std::uint32_t packets_out) {
-    auto record = model::make_record<netwatch_retransmit>(boot_ns(at), story_netns);
-    record.sock = flow.sock;
-    record.tuple = tuple_of(flow);
-    record.process = process_of(flow.who);
-    record.why = NETWATCH_RETRANSMIT_TAIL_PROBE;
-    record.state = tcp_established;
+    auto record = retransmission_of(at, flow, NETWATCH_RETRANSMIT_TAIL_PROBE);
     record.packets_out = packets_out;
-    record.passive = flow.passive ? 1 : 0;
     return add(record);
 }
 

@@ -166,6 +166,7 @@ public:
 private:
     [[nodiscard]] netwatch_tuple tuple_to(std::string_view to);
     [[nodiscard]] netwatch_close end_of(double at, const Flow& flow, bool reset);
+    [[nodiscard]] netwatch_retransmit retransmission_of(double at, const Flow& flow, std::uint8_t why);
     [[nodiscard]] netwatch_connect attempt(double at, double ends, std::string_view to, Who who);
     std::uint32_t retransmit_syns(const netwatch_connect& attempt, double at, double timeout_s, int error);
 

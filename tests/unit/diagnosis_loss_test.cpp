@@ -231,72 +231,57 @@ TEST(DiagnosisLoss, RetransmissionsThatDsacksDisproveAreNoForwardLoss) {
     EXPECT_THAT(alarms_after(story, 60), IsEmpty());
 }
 
-// Two retransmissions a second from second 10 on that turn out needless.
-Story needless_retransmissions(bool of_a_timer) {
+// Two retransmissions a second from second 10 on that turn out needless; `timer` tells whose each was.
+using Timer = std::function<void(Story&, double at, Flow&)>;
+Story needless_retransmissions(const Timer& timer) {
     Story story;
     std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
     for (int second = 1; second <= 40; ++second) {
         for (Flow& flow : flows) {
             flow.sends(40, second >= 10 ? 2 : 0);
             if (second >= 10) flow.counters.dsack_dups += 2;
-            for (int i = 0; second >= 10 && of_a_timer && i < 2; ++i)
-                story.times_out(second - 0.5 + i * 0.1, flow, 1);
+            for (int i = 0; second >= 10 && i < 2; ++i) timer(story, second - 0.5 + i * 0.1, flow);
             story.look(second, flow);
         }
     }
     return story;
 }
 
+Timer times_out_after(std::uint32_t jiffies) {
+    return [jiffies](Story& story, double at, Flow& flow) {
+        flow.counters.rto_jiffies = jiffies;
+        story.times_out(at, flow, 1);
+    };
+}
+
+Timer probes_with(std::uint32_t packets_out) {
+    return [packets_out](Story& story, double at, Flow& flow) { story.probes(at, flow, packets_out); };
+}
+
 TEST(DiagnosisLoss, NeedlessRetransmissionsOfATimerAreLostAcknowledgements) {
-    Watch watch(needless_retransmissions(true));
+    Watch watch(needless_retransmissions(times_out_after(51)));
     watch.until(40);
     EXPECT_EQ(watch.alarm().type, FailureType::packet_loss);
     EXPECT_EQ(watch.alarm().cause, "reverse");
 }
 
-// Requests of two segments to a service that is slow to read them.
+// Requests of two segments to a service that is slow to read them. For one segment a probe waits long enough.
 TEST(DiagnosisLoss, NeedlessProbesOfSeveralSegmentsAreLateAcknowledgements) {
-    const auto story_with = [](std::uint32_t packets_out) {
-        Story story;
-        std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
-        for (int second = 1; second <= 40; ++second) {
-            for (Flow& flow : flows) {
-                flow.sends(40, 5);
-                flow.counters.dsack_dups += 5;
-                for (int i = 0; i < 5; ++i) story.probes(second - 0.9 + i * 0.1, flow, packets_out);
-                story.look(second, flow);
-            }
-        }
-        return story;
-    };
-    EXPECT_THAT(alarms_after(story_with(2), 40), IsEmpty());
-    // For one segment a probe waits long enough.
-    EXPECT_THAT(alarms_after(story_with(1), 40), Contains(FailureType::packet_loss));
-    EXPECT_THAT(alarms_after(story_with(0), 40), Contains(FailureType::packet_loss)) << "not known";
+    EXPECT_THAT(alarms_after(needless_retransmissions(probes_with(2)), 40), IsEmpty());
+    EXPECT_THAT(alarms_after(needless_retransmissions(probes_with(1)), 40),
+                Contains(FailureType::packet_loss));
+    EXPECT_THAT(alarms_after(needless_retransmissions(probes_with(0)), 40),
+                Contains(FailureType::packet_loss))
+        << "not known";
 }
 
 // rto_min of a route, or tcp_rto_min_us.
 TEST(DiagnosisLoss, NeedlessRetransmissionsOfAShortTimeoutAreLateAcknowledgements) {
-    const auto story_with = [](std::uint32_t rto_jiffies) {
-        Story story;
-        std::vector<Flow> flows{story.flow(0.1, web), story.flow(0.2, web)};
-        for (int second = 1; second <= 40; ++second) {
-            for (Flow& flow : flows) {
-                flow.sends(40, 2);
-                flow.counters.dsack_dups += 2;
-                flow.counters.rto_jiffies = rto_jiffies;
-                for (int i = 0; i < 2; ++i) story.times_out(second - 0.5 + i * 0.1, flow, 1);
-                story.look(second, flow);
-            }
-        }
-        return story;
-    };
-    EXPECT_THAT(alarms_after(story_with(5), 40), IsEmpty());
-    EXPECT_THAT(alarms_after(story_with(51), 40), Contains(FailureType::packet_loss));
+    EXPECT_THAT(alarms_after(needless_retransmissions(times_out_after(5)), 40), IsEmpty());
 }
 
 TEST(DiagnosisLoss, NeedlessRetransmissionsThatOvertakenSegmentsCausedAreNone) {
-    EXPECT_THAT(alarms_after(needless_retransmissions(false), 40), IsEmpty());
+    EXPECT_THAT(alarms_after(needless_retransmissions([](Story&, double, Flow&) {}), 40), IsEmpty());
 }
 
 TEST(DiagnosisLoss, HolesInADownloadAreLossTowardsUs) {
