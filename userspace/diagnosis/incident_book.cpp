@@ -118,6 +118,12 @@ bool same_name(const model::Incident& incident, const Finding& finding) {
     return !before || !now || *before == *now;
 }
 
+// Of a thousand incidents most are of one destination each, and have nothing in common.
+bool overlap(const std::set<DestinationKey>& a, const std::set<DestinationKey>& b) {
+    if (a.empty() || b.empty() || *a.rbegin() < *b.begin() || *b.rbegin() < *a.begin()) return false;
+    return std::ranges::any_of(b, [&](const DestinationKey& key) { return a.contains(key); });
+}
+
 bool same_address(const DestinationKey& a, const DestinationKey& b) {
     return a.endpoint.ip == b.endpoint.ip && a.netns == b.netns;
 }
@@ -159,7 +165,7 @@ IncidentBook::Entry* IncidentBook::match(const Finding& finding) {
 
 bool IncidentBook::explained_by_another(const Finding& finding, const Scene& scene) const {
     return !finding.in_words && std::ranges::any_of(entries_, [&](const Entry& entry) {
-        if (!entry.active() || entry.is_suspicion()) return false;
+        if (!entry.active() || entry.is_suspicion() || entry.family >= finding.family) return false;
         return std::ranges::any_of(finding.members, [&](const DestinationKey& key) {
             return explains(entry, finding.family, key, scene);
         });
@@ -376,10 +382,10 @@ void IncidentBook::refresh(Entry& entry, const Scene& scene, const BookContext& 
 }
 
 bool IncidentBook::accounts_for(const Entry& root, const Entry& entry, const Scene& scene) {
-    return std::ranges::any_of(entry.members, [&](const DestinationKey& key) {
-        return entry.family == root.family ? root.members.contains(key)
-                                           : explains(root, entry.family, key, scene);
-    });
+    if (root.family > entry.family) return false;
+    if (root.family == entry.family) return overlap(root.members, entry.members);
+    return std::ranges::any_of(
+        entry.members, [&](const DestinationKey& key) { return explains(root, entry.family, key, scene); });
 }
 
 void IncidentBook::release_symptoms(const Entry& root, const Scene& scene) {
